@@ -1,0 +1,36 @@
+//! The command line as a whole. Each command's own arguments stand beside what it does, in `commands/`.
+
+use crate::commands::{doctor, info, interference, lab, man, record, report, stat};
+use clap::{Parser, Subcommand};
+
+/// Which kernel locks a workload waits for, what they protect, and which tenant slows which.
+#[derive(Debug, Parser)]
+#[command(name = "lima", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Start with `lima doctor`, then `lima record -d 10s`, then `lima report lima-*.lima`.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say what this kernel and these privileges permit
+    Doctor(doctor::Arguments),
+    /// Record lock waits of the running kernel into a trace
+    Record(record::Arguments),
+    /// Record and report at once, without keeping the trace
+    Stat(stat::Arguments),
+    /// Show which locks cost time, and where
+    Report(report::Arguments),
+    /// Show which tenant slowed which, through which objects
+    Interference(interference::Arguments),
+    /// Show what a trace holds and what it lost
+    Info(info::Arguments),
+    /// Run loads with known lock contention
+    Lab(lab::Arguments),
+    /// Write the manual pages
+    #[command(hide = true)]
+    Man(man::Arguments),
+}

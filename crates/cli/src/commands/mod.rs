@@ -1,0 +1,28 @@
+//! One file a command: its arguments and what it does with them.
+
+pub mod doctor;
+pub mod info;
+pub mod interference;
+pub mod lab;
+pub mod man;
+pub mod record;
+pub mod report;
+pub mod stat;
+
+use crate::cli::Command;
+use anyhow::Result;
+use std::process::ExitCode;
+
+/// Runs a command. An error ends the program with exit code 2.
+pub fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Record(arguments) => record::run(&arguments),
+        Command::Stat(arguments) => stat::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Interference(arguments) => interference::run(&arguments),
+        Command::Info(arguments) => info::run(&arguments),
+        Command::Lab(arguments) => lab::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
+    }
+}

@@ -1,0 +1,127 @@
+//! The histogram of wait times: logarithmic, four buckets to each power of two.
+//!
+//! Bucket 0 holds 0 ns to 63 ns. From 64 ns on, the octave `[2^k, 2^(k+1))` is cut into four equal parts, up to
+//! 2^38 ns (275 s); what is longer goes to the last bucket. A bucket is at most a quarter as wide as its lower bound,
+//! so a percentile read at the middle of its bucket is off by at most an eighth, and never lies outside the bucket.
+//! The kernel side computes the same index (`bucket_of` in `crates/probe/src/bpf/contention.bpf.c`).
+
+/// How many buckets there are.
+pub const BUCKETS: usize = 1 + 4 * (LAST_OCTAVE - FIRST_OCTAVE + 1);
+const FIRST_OCTAVE: usize = 6;
+const LAST_OCTAVE: usize = 37;
+
+/// The bucket that a wait of `ns` nanoseconds is counted in.
+pub const fn bucket_of(ns: u64) -> usize {
+    if ns < 1 << FIRST_OCTAVE {
+        return 0;
+    }
+    let octave = 63 - ns.leading_zeros() as usize;
+    if octave > LAST_OCTAVE {
+        return BUCKETS - 1;
+    }
+    let quarter = (ns >> (octave - 2)) as usize & 3;
+    1 + 4 * (octave - FIRST_OCTAVE) + quarter
+}
+
+/// The lowest and the highest duration in nanoseconds that fall into a bucket, both included.
+pub const fn bounds(bucket: usize) -> (u64, u64) {
+    if bucket == 0 {
+        return (0, (1 << FIRST_OCTAVE) - 1);
+    }
+    let octave = FIRST_OCTAVE + (bucket - 1) / 4;
+    let quarter = (bucket as u64 - 1) % 4;
+    let width = 1u64 << (octave - 2);
+    let low = (4 + quarter) * width;
+    if bucket >= BUCKETS - 1 { (low, u64::MAX) } else { (low, low + width - 1) }
+}
+
+/// Counts of waits by duration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Histogram {
+    counts: [u64; BUCKETS],
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self { counts: [0; BUCKETS] }
+    }
+}
+
+impl Histogram {
+    /// Counts `waits` waits in `bucket`; a bucket that does not exist counts as the last one.
+    pub fn add(&mut self, bucket: usize, waits: u64) {
+        self.counts[bucket.min(BUCKETS - 1)] += waits;
+    }
+
+    /// Adds all of another histogram.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            *mine += theirs;
+        }
+    }
+
+    /// How many waits were counted.
+    pub fn waits(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// The buckets that hold waits, as (bucket, waits).
+    pub fn filled(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        self.counts.iter().copied().enumerate().filter(|&(_, waits)| waits > 0)
+    }
+
+    /// The wait time in nanoseconds that a share `q` (0.0 to 1.0) of the waits did not exceed, by the nearest-rank
+    /// definition, placed inside its bucket by linear interpolation and kept within `min..=max`, which the totals
+    /// know exactly. `None` when nothing was counted.
+    pub fn quantile(&self, q: f64, min: u64, max: u64) -> Option<u64> {
+        let waits = self.waits();
+        if waits == 0 {
+            return None;
+        }
+        let rank = ((q * waits as f64).ceil() as u64).clamp(1, waits);
+        let mut below = 0;
+        for (bucket, count) in self.filled() {
+            if below + count >= rank {
+                let (low, high) = bounds(bucket);
+                let (low, high) = (low.max(min), high.min(max).max(low));
+                let part = (rank - below) as f64 / count as f64;
+                let ns = low as f64 + part * (high.saturating_sub(low)) as f64;
+                return Some((ns.round() as u64).clamp(min, max.max(min)));
+            }
+            below += count;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{prop_assert, proptest};
+
+    #[test]
+    fn buckets_touch_and_do_not_overlap() {
+        for bucket in 1..BUCKETS {
+            assert_eq!(bounds(bucket - 1).1 + 1, bounds(bucket).0, "before bucket {bucket}");
+            assert_eq!(bucket_of(bounds(bucket).0), bucket);
+            assert_eq!(bucket_of(bounds(bucket - 1).1), bucket - 1);
+        }
+        assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
+    }
+
+    proptest! {
+        #[test]
+        fn a_quantile_lies_in_the_bucket_of_the_exact_value(
+            mut waits in proptest::collection::vec(0u64..1 << 40, 1..500), q in 0.0f64..=1.0
+        ) {
+            let mut histogram = Histogram::default();
+            waits.iter().for_each(|&ns| histogram.add(bucket_of(ns), 1));
+            waits.sort_unstable();
+            let rank = ((q * waits.len() as f64).ceil() as usize).clamp(1, waits.len());
+            let exact = waits[rank - 1];
+            let (min, max) = (waits[0], waits[waits.len() - 1]);
+            let found = histogram.quantile(q, min, max).unwrap();
+            prop_assert!(bucket_of(found) == bucket_of(exact), "found {found}, exact {exact}");
+        }
+    }
+}

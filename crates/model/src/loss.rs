@@ -1,0 +1,125 @@
+//! What a recorder can lose, by cause.
+//!
+//! Each cause is counted where it happens, kept in the manifest, and shown under every report. A trace is complete
+//! when every count is zero.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+macro_rules! losses {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal $name:literal $means:literal,)*) => {
+        /// A cause of loss. The codes below [`Loss::KERNEL`] are counted by the kernel side, in an array of that order.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Loss { $($(#[$doc])* $variant = $code,)* }
+
+        impl Loss {
+            /// Every cause, in order of its code.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+            /// The name in the manifest.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+            /// One sentence on what was lost, for people.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $means,)* }
+            }
+        }
+    };
+}
+
+losses! {
+    /// No room for a new key of the totals.
+    TotalsFull = 0 "totals_full" "waits left out of the totals because the map was full (raise --max-totals)",
+    /// The time of the waits counted by `TotalsFull`.
+    TotalsFullNs = 1 "totals_full_wait_ns" "nanoseconds of the waits left out of the totals",
+    /// No room for a new task.
+    TasksFull = 2 "tasks_full" "waits left out of the totals by task because the map was full (raise --max-totals)",
+    /// The ring buffer was full when a single wait should have been sent.
+    EventsDropped = 3 "events_dropped" "single waits not kept because the buffer was full (raise --buffer or --threshold)",
+    /// The ring buffer was full when a new stack should have been sent; sent again at its next use.
+    StacksDropped = 4 "stacks_dropped" "stacks sent too late because the buffer was full (raise --buffer)",
+    /// The kernel could not walk the stack.
+    StackMissing = 5 "stack_missing" "waits without a kernel stack",
+    /// More waits inside one another than there are slots.
+    NestingTooDeep = 6 "nesting_too_deep" "waits nested more than eight deep",
+    /// An end for which no begin was seen, other than those of waits already running at the start.
+    EndWithoutBegin = 7 "end_without_begin" "ends of waits whose begin was missed",
+    /// A begin whose end never came before the same task began another wait in its place.
+    BeginWithoutEnd = 8 "begin_without_end" "begins of waits whose end was missed",
+    /// A wait for a lock inside LIMA's own kernel-side program.
+    InsideProbe = 9 "inside_probe" "waits inside LIMA's own programs, left out",
+    /// No memory for the state of a task.
+    TaskStateMissing = 10 "task_state_missing" "waits of tasks for which no state could be kept",
+    /// A recalled stack did not agree with the kernel's own walk.
+    StackMismatch = 11 "stack_mismatch" "stacks recalled wrongly, found out by checking a sample",
+    /// A user stack could not be read.
+    UserStackMissing = 12 "user_stack_missing" "waits without the user stack that was asked for",
+    /// The ring buffer was full when a notice of a new cgroup, process or slab cache should have been sent.
+    NoticesDropped = 13 "notices_dropped" "notices of new cgroups and processes lost: a tenant may lack its name",
+    /// A program did not run because it was already running on that CPU.
+    Recursion = 20 "recursion" "runs of a program skipped by the kernel because it was running on that CPU already",
+    /// A stack named in the totals whose frames never arrived.
+    StackUnknown = 21 "stack_unknown" "stacks named in the tables whose frames are missing",
+    /// A segment that could not be written.
+    WriteFailed = 23 "write_failed" "rows lost because the trace could not be written",
+    /// The recorder was killed: the rows after the last segment.
+    Cut = 24 "cut" "the recorder did not finish: the last second may be missing",
+    /// A segment that could not be read.
+    Unreadable = 25 "unreadable_segments" "segments of the trace that could not be read",
+}
+
+impl Loss {
+    /// How many slots the kernel side's array of counters has.
+    pub const KERNEL: usize = 16;
+
+    /// The cause with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|loss| loss.name() == name)
+    }
+
+    /// The cause with this code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|&loss| loss as u8 == code)
+    }
+}
+
+/// Counts by cause. Serialises as an object of all causes, zeros included, so that a reader sees what was watched.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Losses(pub BTreeMap<String, u64>);
+
+impl Losses {
+    /// All causes at zero.
+    pub fn none() -> Self {
+        Self(Loss::ALL.iter().map(|loss| (loss.name().to_owned(), 0)).collect())
+    }
+
+    /// Sets a count.
+    pub fn set(&mut self, loss: Loss, count: u64) {
+        self.0.insert(loss.name().to_owned(), count);
+    }
+
+    /// Adds to a count.
+    pub fn add(&mut self, loss: Loss, count: u64) {
+        *self.0.entry(loss.name().to_owned()).or_default() += count;
+    }
+
+    /// The count of one cause.
+    pub fn get(&self, loss: Loss) -> u64 {
+        self.0.get(loss.name()).copied().unwrap_or_default()
+    }
+
+    /// Whether nothing at all was lost.
+    pub fn is_none(&self) -> bool {
+        self.0.values().all(|&count| count == 0)
+    }
+
+    /// The causes that are not zero, as (name, count, meaning); a name that this version does not know has itself
+    /// as its meaning.
+    pub fn present(&self) -> impl Iterator<Item = (&str, u64, &str)> {
+        self.0.iter().filter(|&(_, &count)| count > 0).map(|(name, &count)| {
+            (name.as_str(), count, Loss::from_name(name).map_or(name.as_str(), Loss::meaning))
+        })
+    }
+}

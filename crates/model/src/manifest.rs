@@ -1,0 +1,180 @@
+//! `trace.json`, the front page of a trace: what was recorded, where, how, and what was lost.
+
+use crate::loss::Losses;
+use serde::{Deserialize, Serialize};
+
+/// The schema that this version writes: `lima-trace/MAJOR`. A reader refuses a larger number.
+pub const SCHEMA: &str = "lima-trace/1";
+
+/// The number in a schema name `lima-trace/N`; `None` when the text is something else.
+pub fn schema_number(schema: &str) -> Option<u32> {
+    schema.strip_prefix("lima-trace/")?.parse().ok()
+}
+
+/// How a recording ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// It has not: the recorder is at work, or was killed.
+    Recording,
+    /// By Ctrl-C or TERM.
+    Interrupted,
+    /// The time that was asked for was over.
+    Duration,
+    /// The command that was recorded ended.
+    Command,
+    /// Something failed, the trace could not be written for example; `notes` says what.
+    Error,
+}
+
+/// The machine's kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kernel {
+    /// `uname -r`.
+    pub release: String,
+    /// `uname -v`.
+    pub version: String,
+    /// `uname -m`.
+    pub machine: String,
+    /// The build id of the kernel image in hex, from `/sys/kernel/notes`; empty when it has none.
+    pub build_id: String,
+    /// How many CPUs are online.
+    pub cpus: u32,
+}
+
+/// The clock of a trace. All times in tables are nanoseconds of CLOCK_MONOTONIC since `start_mono_ns`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Clock {
+    /// Wall-clock time of the start, nanoseconds since 1970.
+    pub start_unix_ns: i64,
+    /// CLOCK_MONOTONIC at the start, nanoseconds.
+    pub start_mono_ns: u64,
+    /// How long was recorded, nanoseconds; while recording, up to the last segment.
+    pub duration_ns: u64,
+}
+
+/// A filter as it was asked for, applied in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// What is compared: `pid`, `tid`, `comm`, `cgroup`, `tenant`, `cpu` or `type`.
+    pub field: String,
+    /// The values that pass.
+    pub values: Vec<String>,
+}
+
+/// What was asked of the recorder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Options {
+    /// The level of tracing: `contention`.
+    pub level: String,
+    /// Single waits are kept from this duration on, nanoseconds.
+    pub threshold_ns: u64,
+    /// The width of a time bucket of the totals, nanoseconds.
+    pub bucket_ns: u64,
+    /// Whether user stacks were recorded.
+    pub user_stacks: bool,
+    /// What makes a tenant: `cgroup`, `pidns`, `comm` or `user`.
+    pub tenant_by: String,
+    /// With `cgroup`: the hierarchy that was read, `v2` or the name of a v1 controller.
+    pub cgroup_hierarchy: String,
+    /// The filters, all of which a wait must pass.
+    pub filters: Vec<Filter>,
+    /// How many keys the totals of one time bucket can hold.
+    pub max_totals: u32,
+    /// The size of the ring buffer, bytes.
+    pub buffer_bytes: u64,
+}
+
+/// One kernel-side program and what it cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Program {
+    /// Its name.
+    pub name: String,
+    /// The kernel event it is attached to.
+    pub attached_to: String,
+    /// How often it ran; 0 unless `kernel.bpf_stats_enabled` is set.
+    pub runs: u64,
+    /// Its time in nanoseconds; 0 unless `kernel.bpf_stats_enabled` is set.
+    pub run_ns: u64,
+    /// How often the kernel skipped it because it was running on that CPU already.
+    pub recursion_misses: u64,
+}
+
+/// Waits cut by the borders of the recording. They are not losses: no recording can know their length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Edges {
+    /// Waits that had begun before the recording did.
+    pub began_before: u64,
+    /// Waits that had not ended when the recording did.
+    pub unfinished: u64,
+}
+
+/// The manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The version of LIMA that wrote the trace.
+    pub lima_version: String,
+    /// Whether the recording ended in order and nothing was lost.
+    pub complete: bool,
+    /// How the recording ended.
+    pub ended: Ended,
+    /// The name of the machine.
+    #[serde(default)]
+    pub host: String,
+    /// The machine's kernel.
+    #[serde(default)]
+    pub kernel: Kernel,
+    /// The command that was recorded, word by word; empty without one.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// The exit status of the command (128 + N after signal N).
+    #[serde(default)]
+    pub exit_status: Option<i32>,
+    /// What was asked of the recorder.
+    #[serde(default)]
+    pub options: Options,
+    /// The clock of the trace.
+    #[serde(default)]
+    pub clock: Clock,
+    /// What was lost, by cause.
+    #[serde(default)]
+    pub losses: Losses,
+    /// Waits cut by the borders of the recording.
+    #[serde(default)]
+    pub edges: Edges,
+    /// The kernel-side programs.
+    #[serde(default)]
+    pub programs: Vec<Program>,
+    /// What a reader of the numbers should know: features that this kernel lacks, approximations, errors.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+impl Manifest {
+    /// A manifest for a recording that is about to begin.
+    pub fn begin(lima_version: &str) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            lima_version: lima_version.to_owned(),
+            complete: false,
+            ended: Ended::Recording,
+            host: String::new(),
+            kernel: Kernel::default(),
+            command: Vec::new(),
+            exit_status: None,
+            options: Options::default(),
+            clock: Clock::default(),
+            losses: Losses::none(),
+            edges: Edges::default(),
+            programs: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The tables of a trace, column by column.
+//!
+//! This is the one place where a column is defined: writers build their batches from it, readers check against it,
+//! and `docs/trace-format.md` is made from it (`cargo run -p lima-model --example trace-format`).
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// The type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Unsigned, 16 bits.
+    U16,
+    /// Unsigned, 32 bits.
+    U32,
+    /// Unsigned, 64 bits.
+    U64,
+    /// Signed, 32 bits.
+    I32,
+    /// UTF-8 text.
+    Text,
+    /// A list of unsigned 16-bit numbers.
+    ListU16,
+    /// A list of unsigned 64-bit numbers.
+    ListU64,
+}
+
+/// One column of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Its name, with the unit at the end where it has one.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Whether a row may lack a value.
+    pub nullable: bool,
+    /// What it says.
+    pub meaning: &'static str,
+}
+
+impl Column {
+    fn field(&self) -> Field {
+        let list = |item| DataType::List(Arc::new(Field::new("item", item, false)));
+        let data_type = match self.kind {
+            Kind::U16 => DataType::UInt16,
+            Kind::U32 => DataType::UInt32,
+            Kind::U64 => DataType::UInt64,
+            Kind::I32 => DataType::Int32,
+            Kind::Text => DataType::Utf8,
+            Kind::ListU16 => list(DataType::UInt16),
+            Kind::ListU64 => list(DataType::UInt64),
+        };
+        Field::new(self.name, data_type, self.nullable)
+    }
+
+    fn type_name(&self) -> &'static str {
+        match self.kind {
+            Kind::U16 => "uint16",
+            Kind::U32 => "uint32",
+            Kind::U64 => "uint64",
+            Kind::I32 => "int32",
+            Kind::Text => "text",
+            Kind::ListU16 => "list of uint16",
+            Kind::ListU64 => "list of uint64",
+        }
+    }
+}
+
+macro_rules! columns {
+    ($($name:ident: $kind:ident $($null:ident)? = $meaning:literal,)*) => {
+        &[$(Column {
+            name: stringify!($name), kind: Kind::$kind, nullable: columns!(@ $($null)?), meaning: $meaning,
+        }),*]
+    };
+    (@) => { false };
+    (@ null) => { true };
+}
+
+/// A table of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    /// Sums over waits.
+    Totals,
+    /// Single waits.
+    Events,
+    /// Sums over waits by task.
+    Tasks,
+    /// Stacks as lists of addresses.
+    Stacks,
+    /// Addresses as symbols.
+    Frames,
+    /// Tenants.
+    Tenants,
+}
+
+impl Table {
+    /// Every table.
+    pub const ALL: &'static [Self] =
+        &[Self::Totals, Self::Events, Self::Tasks, Self::Stacks, Self::Frames, Self::Tenants];
+
+    /// The name of the table, and of its folder in the trace.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Totals => "totals",
+            Self::Events => "events",
+            Self::Tasks => "tasks",
+            Self::Stacks => "stacks",
+            Self::Frames => "frames",
+            Self::Tenants => "tenants",
+        }
+    }
+
+    /// What a row is.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Totals => {
+                "Sums over all waits that passed the filters. A row is one time bucket of one combination of lock, \
+                 type, mode, context, stacks, waiter tenant, holder tenant and method. A wait stands in the bucket in \
+                 which it ended. When tasks of several tenants held the lock during one wait, the wait is counted in \
+                 the row of the one that held it longest, and the others have their share of `held_ns_total` in rows \
+                 of their own with `waits` 0."
+            }
+            Self::Events => "Single waits that lasted at least the threshold, one a row, in the order in which they ended.",
+            Self::Tasks => "Sums over all waits that passed the filters, by waiting task, lock type and time bucket.",
+            Self::Stacks => "Stacks as lists of return addresses, innermost first, each stored once.",
+            Self::Frames => "What the addresses in stacks are called, as far as the running kernel told when the trace was recorded.",
+            Self::Tenants => {
+                "Tenants by number. 0, 1 and 2 are always there: `unknown`, `none` (nobody held the lock) and `kernel`."
+            }
+        }
+    }
+
+    /// Its columns, in order.
+    pub const fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Totals => TOTALS,
+            Self::Events => EVENTS,
+            Self::Tasks => TASKS,
+            Self::Stacks => STACKS,
+            Self::Frames => FRAMES,
+            Self::Tenants => TENANTS,
+        }
+    }
+
+    /// Its schema in Arrow.
+    pub fn schema(self) -> SchemaRef {
+        Arc::new(Schema::new(self.columns().iter().map(Column::field).collect::<Vec<_>>()))
+    }
+}
+
+const TOTALS: &[Column] = columns! {
+    time_ns: U64 = "Start of the time bucket, nanoseconds since the start of the trace.",
+    lock: U64 = "Address of the lock.",
+    lock_type: Text = "`mutex`, `rwsem`, `spinlock`, `rwlock`, `rtmutex`, `percpu_rwsem`, `semaphore` or `rwlock_rt`.",
+    mode: Text = "`read` or `write` for locks that have both, else `exclusive`.",
+    context: Text = "Where the wait took place: `task`, `softirq`, `hardirq`, `nmi`, or `interrupt` when it is not known which.",
+    stack_id: U64 = "Kernel stack of the waiter, in `stacks`; 0: missing.",
+    user_stack_id: U64 = "User stack of the waiter, in `stacks`; 0: not recorded or missing.",
+    waiter_tenant: U32 = "Tenant that waited, in `tenants`.",
+    holder_tenant: U32 = "Tenant that held the lock, in `tenants`; 0 unknown, 1 nobody.",
+    method: Text = "How the holder was found: `owner_word`, `owner_word+waker`, `last_reader`, `acquirer`, `free` or `unknown`.",
+    slab_cache: Text null = "Slab cache that the lock lies in, when the kernel could tell.",
+    slab_offset: U32 null = "Offset of the lock in its slab object, bytes, when the kernel could tell.",
+    waits: U64 = "How many waits.",
+    failed_waits: U64 = "How many of them ended without the lock (interrupted, timed out).",
+    wait_ns_total: U64 = "Time waited, nanoseconds.",
+    wait_ns_min: U64 = "Shortest wait, nanoseconds; 0 when `waits` is 0.",
+    wait_ns_max: U64 = "Longest wait, nanoseconds.",
+    spin_ns_total: U64 = "Part of `wait_ns_total` spent spinning.",
+    sleep_ns_total: U64 = "Part of `wait_ns_total` spent asleep or waiting to run; with `spin_ns_total` it makes up the whole.",
+    held_ns_total: U64 = "Part of the waits during which a task of `holder_tenant` held the lock.",
+    free_ns_total: U64 = "Part of the waits during which nobody held it: the waiter was waiting to be woken or scheduled.",
+    unknown_ns_total: U64 = "Part of the waits during which it is not known who held it.",
+    hist_buckets: ListU16 = "Histogram of wait times: numbers of the buckets that hold waits, ascending. Bucket 0 is 0-63 ns; \
+        bucket 1+4(k-6)+q is the q-th quarter (from 0) of [2^k, 2^(k+1)) ns, k from 6 to 37.",
+    hist_waits: ListU64 = "How many waits are in each of `hist_buckets`.",
+};
+
+const EVENTS: &[Column] = columns! {
+    begin_ns: U64 = "Begin of the wait, nanoseconds since the start of the trace; 0 when it began before.",
+    wait_ns: U64 = "Its length, nanoseconds.",
+    spin_ns: U64 = "Part spent spinning.",
+    sleep_ns: U64 = "Part spent asleep or waiting to run.",
+    held_ns: U64 = "Part during which the holder held the lock.",
+    free_ns: U64 = "Part during which nobody held it.",
+    other_held_ns: U64 = "Part during which tasks of tenants other than `holder_tenant` held it.",
+    unknown_ns: U64 = "Part during which it is not known who held it.",
+    result: I32 = "0 when the lock was acquired, else the negative errno.",
+    lock: U64 = "Address of the lock.",
+    lock_type: Text = "As in `totals`.",
+    mode: Text = "As in `totals`.",
+    context: Text = "As in `totals`.",
+    cpu: U32 = "CPU on which the wait ended.",
+    tid: U32 = "Waiting thread; in an interrupt, the thread that was interrupted.",
+    tgid: U32 = "Its process.",
+    comm: Text = "Its name.",
+    waiter_tenant: U32 = "Tenant that waited, in `tenants`.",
+    stack_id: U64 = "Kernel stack of the waiter, in `stacks`; 0: missing.",
+    user_stack_id: U64 = "User stack of the waiter, in `stacks`; 0: not recorded or missing.",
+    slab_cache: Text null = "As in `totals`.",
+    slab_offset: U32 null = "As in `totals`.",
+    holder_tid: U32 null = "Thread that held the lock (longest, when there were several).",
+    holder_tgid: U32 null = "Its process.",
+    holder_comm: Text null = "Its name.",
+    holder_tenant: U32 = "Its tenant, in `tenants`; 0 unknown, 1 nobody.",
+    holder_stack_id: U64 = "Where the holder slept while it held the lock, in `stacks`; 0: not known.",
+    release_stack_id: U64 = "Where the waker let the lock go, in `stacks`; 0: not known.",
+    method: Text = "How the holder was found, as in `totals`.",
+};
+
+const TASKS: &[Column] = columns! {
+    time_ns: U64 = "Start of the time bucket, nanoseconds since the start of the trace.",
+    tid: U32 = "Waiting thread; in an interrupt, the thread that was interrupted.",
+    tgid: U32 = "Its process.",
+    comm: Text = "Its name when it was last seen.",
+    tenant: U32 = "Its tenant, in `tenants`; waits in interrupts stand under `kernel`.",
+    lock_type: Text = "As in `totals`.",
+    waits: U64 = "How many waits.",
+    wait_ns_total: U64 = "Time waited, nanoseconds.",
+    wait_ns_max: U64 = "Longest wait, nanoseconds.",
+    spin_ns_total: U64 = "Part of `wait_ns_total` spent spinning.",
+    sleep_ns_total: U64 = "Part of `wait_ns_total` spent asleep or waiting to run.",
+};
+
+const STACKS: &[Column] = columns! {
+    stack_id: U64 = "The stack's number in this trace, from 1.",
+    kind: Text = "`kernel` or `user`.",
+    tgid: U32 null = "Process whose addresses these are; user stacks only.",
+    addresses: ListU64 = "Return addresses, innermost first, without the tracing machinery.",
+    truncated: U16 = "1 when the stack was deeper than 127 frames, else 0.",
+};
+
+const FRAMES: &[Column] = columns! {
+    tgid: U32 = "Process whose address this is; 0: the kernel.",
+    address: U64 = "The address as it stands in `stacks`.",
+    symbol: Text null = "Function that the address lies in; missing when none is known.",
+    offset: U64 = "Offset of the address in the function, or in the file `module` when no function is known.",
+    module: Text null = "Kernel module or user-space file; missing for the kernel image.",
+    build_id: Text null = "Build id of the file in hex; user frames only.",
+};
+
+const TENANTS: &[Column] = columns! {
+    tenant: U32 = "The tenant's number in this trace.",
+    name: Text = "Its name, as short as it can be told apart.",
+    kind: Text = "`unknown`, `none`, `kernel`, `cgroup`, `container`, `sandbox`, `vm`, `pidns`, `comm` or `user`.",
+    id: U64 = "What the kernel knows it by: cgroup id, pid of the sandbox or VM, inode of the pid namespace, user id.",
+    path: Text null = "Path of its cgroup.",
+    runtime: Text null = "What runs it: `docker`, `containerd`, `cri-o`, `podman`, `runc`, `systemd`, `kubepods`, `gvisor`, `firecracker`, `qemu`, `cloud-hypervisor`.",
+    container_id: Text null = "Its container id.",
+};
+
+/// The tables as a Markdown document.
+pub fn markdown() -> String {
+    let mut out = String::new();
+    for table in Table::ALL {
+        let _ = write!(out, "\n## `{}`\n\n{}\n\n| column | type | meaning |\n|---|---|---|\n", table.name(), table.meaning());
+        for column in table.columns() {
+            let null = if column.nullable { ", may be null" } else { "" };
+            let _ = writeln!(out, "| `{}` | {}{null} | {} |", column.name, column.type_name(), column.meaning);
+        }
+    }
+    out
+}

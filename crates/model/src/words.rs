@@ -1,0 +1,131 @@
+//! The closed sets of words that appear in tables and reports.
+//!
+//! Each set is an enum whose `name` is the text in the tables; codes are what the kernel side writes
+//! (`crates/probe/src/bpf/records.h`).
+
+/// A set of words with a code for the kernel side and a name for the tables.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum $name { $($(#[$vdoc])* $variant = $code,)* }
+
+        impl $name {
+            /// Every word of the set, in order of its code.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The word as it stands in tables and on the command line.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// The word for a code of the kernel side; `None` for a code that this version does not know.
+            pub const fn from_code(code: u8) -> Option<Self> {
+                match code { $($code => Some(Self::$variant),)* _ => None }
+            }
+
+            /// The word with this name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|word| word.name() == name)
+            }
+        }
+    };
+}
+
+words! {
+    /// The kernel's own names of its lock types, as far as `lock:contention_begin` tells them apart
+    /// (`include/trace/events/lock.h`, the `LCB_F_*` flags).
+    LockType {
+        /// A lock without any flag: `down()` and its kin.
+        Semaphore = 0 "semaphore",
+        /// `spinlock_t` and `raw_spinlock_t`.
+        Spinlock = 1 "spinlock",
+        /// `rwlock_t`.
+        Rwlock = 2 "rwlock",
+        /// `struct rw_semaphore`.
+        Rwsem = 3 "rwsem",
+        /// `struct mutex` and `struct ww_mutex`.
+        Mutex = 4 "mutex",
+        /// `struct rt_mutex`, and the sleeping spinlocks of PREEMPT_RT.
+        Rtmutex = 5 "rtmutex",
+        /// `struct percpu_rw_semaphore`.
+        PercpuRwsem = 6 "percpu_rwsem",
+        /// The reader-writer locks of PREEMPT_RT (`rwbase_rt`).
+        RwlockRt = 7 "rwlock_rt",
+    }
+}
+
+words! {
+    /// How the waiter wants the lock.
+    Mode {
+        /// The only mode that the lock has.
+        Exclusive = 0 "exclusive",
+        /// Shared with other readers.
+        Read = 1 "read",
+        /// Alone, on a lock that has readers.
+        Write = 2 "write",
+    }
+}
+
+words! {
+    /// What the CPU was doing when the wait began.
+    Context {
+        /// A system call, a fault or a kernel thread.
+        Task = 0 "task",
+        /// A soft interrupt, on the interrupt stack or in ksoftirqd.
+        Softirq = 1 "softirq",
+        /// A hardware interrupt.
+        Hardirq = 2 "hardirq",
+        /// A non-maskable interrupt.
+        Nmi = 3 "nmi",
+        /// Not on the task's stack, and the stack does not say which kind of interrupt.
+        Interrupt = 4 "interrupt",
+    }
+}
+
+words! {
+    /// How the holder of a lock was found.
+    Method {
+        /// The lock type keeps no owner, or the owner could not be read.
+        Unknown = 0 "unknown",
+        /// The lock's owner word named the task when the wait began or was looked at again.
+        OwnerWord = 1 "owner_word",
+        /// The task that woke the waiter is the one that the owner word had named.
+        OwnerAndWaker = 2 "owner_word+waker",
+        /// Readers held the lock; the last of them to leave woke the waiter.
+        LastReader = 3 "last_reader",
+        /// The waker acquired the lock, itself after waiting, at a time that was seen.
+        Acquirer = 4 "acquirer",
+        /// The owner word said that nobody held the lock.
+        Free = 5 "free",
+    }
+}
+
+/// Tenant number 0: it could not be found out who.
+pub const TENANT_UNKNOWN: u32 = 0;
+/// Tenant number 1: nobody held the lock; the waiter was waiting to be woken or scheduled.
+pub const TENANT_NONE: u32 = 1;
+/// Tenant number 2: kernel threads and interrupts, work that no tenant asked for.
+pub const TENANT_KERNEL: u32 = 2;
+/// The first number of a real tenant.
+pub const TENANT_FIRST: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_names_lead_back_to_the_word() {
+        for &word in LockType::ALL {
+            assert_eq!(LockType::from_code(word as u8), Some(word));
+            assert_eq!(LockType::from_name(word.name()), Some(word));
+        }
+        for &word in Method::ALL {
+            assert_eq!(Method::from_code(word as u8), Some(word));
+            assert_eq!(Method::from_name(word.name()), Some(word));
+        }
+        assert_eq!(LockType::from_code(200), None);
+        assert_eq!(Mode::from_name("shared"), None);
+    }
+}

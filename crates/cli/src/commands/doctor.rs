@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use lima_model::escape::terminal;
-use lima_probe::capabilities::{self, Answer, Checkup, Finding, Group, Level};
+use lima_probe::capabilities::{self, Checkup, Finding, Group, Level};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
@@ -45,8 +45,10 @@ fn text(checkup: &Checkup) -> String {
         let _ = writeln!(out, "\n{}", group.name());
         let findings: Vec<&Finding> = checkup.findings.iter().filter(|finding| finding.group == group).collect();
         let width = findings.iter().map(|finding| finding.what.chars().count()).max().unwrap_or(0);
+        let mut before = None;
         for finding in findings {
-            out.push_str(&of_finding(finding, width));
+            out.push_str(&of_finding(finding, width, before));
+            before = finding.remedy.as_deref();
         }
     }
     let _ = writeln!(out, "\nsettings");
@@ -78,10 +80,11 @@ fn of_level(level: &Level) -> String {
     out
 }
 
-fn of_finding(finding: &Finding, width: usize) -> String {
+/// A finding; what to do is not said again when it is the same as `before`.
+fn of_finding(finding: &Finding, width: usize, before: Option<&str>) -> String {
     let found = terminal(&finding.found);
     let mut out = format!("  {:7}  {:width$}  {found}\n", finding.answer.name(), finding.what);
-    if let Some(remedy) = finding.remedy.as_deref().filter(|_| finding.answer != Answer::Yes) {
+    if let Some(remedy) = finding.remedy.as_deref().filter(|remedy| before != Some(*remedy)) {
         let _ = writeln!(out, "  {:7}  tried: {}", "", terminal(&finding.tried));
         let _ = writeln!(out, "  {:7}  to change it: {}", "", terminal(remedy));
     }
@@ -91,6 +94,7 @@ fn of_finding(finding: &Finding, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lima_probe::capabilities::Answer;
 
     #[test]
     fn names_in_findings_are_made_safe_and_remedies_shown_where_needed() {
@@ -103,10 +107,11 @@ mod tests {
             found: "at /mnt/\x1b[31m".to_owned(),
             remedy: None,
         };
-        assert_eq!(of_finding(&finding, 10), "  yes      cgroups     at /mnt/\\u{1b}[31m\n");
+        assert_eq!(of_finding(&finding, 10, None), "  yes      cgroups     at /mnt/\\u{1b}[31m\n");
         finding.answer = Answer::Unknown;
         finding.remedy = Some("mount it".to_owned());
-        let shown = of_finding(&finding, 7);
+        let shown = of_finding(&finding, 7, None);
         assert_eq!(shown.lines().nth(2), Some("           to change it: mount it"));
+        assert_eq!(of_finding(&finding, 7, Some("mount it")).lines().count(), 1);
     }
 }

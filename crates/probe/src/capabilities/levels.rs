@@ -2,6 +2,9 @@
 
 use super::{Answer, Finding, Level};
 
+/// What no level can do without; when these are missing nothing else can be found out.
+const PRIVILEGES: &[&str] = &["cap_bpf", "cap_perfmon"];
+
 /// What the contention level cannot do without.
 const CONTENTION: &[&str] = &[
     "btf",
@@ -43,7 +46,8 @@ fn level(name: &'static str, needs: &[&str], findings: &[Finding]) -> Level {
         let finding = findings.iter().find(|finding| finding.key == key);
         finding.map_or_else(|| key.to_owned(), |finding| format!("{}: {}", finding.what, finding.found))
     };
-    let why: Vec<String> = needs.iter().filter(refused).map(|key| reason(key)).collect();
+    let reasons = |needs: &[&str]| needs.iter().filter(refused).map(|key| reason(key)).collect::<Vec<String>>();
+    let why = Some(reasons(PRIVILEGES)).filter(|why| !why.is_empty()).unwrap_or_else(|| reasons(needs));
     let lost = |keys: &[&str]| keys.iter().all(|key| answer(findings, key) != Answer::Yes);
     let without = LOST.iter().filter(|(keys, _)| lost(keys)).map(|(_, what)| (*what).to_owned()).collect();
     Level { name, works: why.is_empty(), without: if why.is_empty() { without } else { Vec::new() }, why }
@@ -55,7 +59,8 @@ mod tests {
     use super::*;
 
     fn findings(refused: &[&str]) -> Vec<Finding> {
-        let keys = CONTENTION.iter().chain(ACQUISITIONS).chain(LOST.iter().flat_map(|(keys, _)| *keys));
+        let keys =
+            PRIVILEGES.iter().chain(CONTENTION).chain(ACQUISITIONS).chain(LOST.iter().flat_map(|(keys, _)| *keys));
         let finding = |key: &&'static str| Finding {
             key,
             group: Group::Programs,
@@ -81,6 +86,12 @@ mod tests {
     fn holders_are_lost_only_when_both_ways_to_read_are() {
         let levels = levels(&findings(&["rdonly_cast", "kernel_read"]));
         assert_eq!(levels[0].without, ["lock words: holders are unknown"]);
+    }
+
+    #[test]
+    fn missing_privileges_are_the_one_reason() {
+        let levels = levels(&findings(&["cap_bpf", "contention_begin", "fentry"]));
+        assert!(levels.iter().all(|level| level.why == ["cap_bpf: EPERM"]));
     }
 
     #[test]

@@ -116,8 +116,8 @@ fn symbols() -> Vec<Finding> {
             tried: tried.clone(),
             found,
             remedy: (functions != Answer::Yes).then(|| {
-                "run as root with `sysctl kernel.kptr_restrict=1` or 0 (2 hides addresses from everyone); until then \
-                 stacks are addresses without names"
+                "run as root or with CAP_SYSLOG, and `sysctl kernel.kptr_restrict=1` (2 hides addresses from everyone); \
+                 until then stacks are addresses without names"
                     .to_owned()
             }),
         },

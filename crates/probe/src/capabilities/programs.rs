@@ -81,7 +81,10 @@ fn finding(trial: &Trial, privileges: &Privileges, config: &Config) -> Finding {
         said.clear();
     }
     let outcome = try_it(trial);
+    // Without privileges every program is refused, whatever the kernel could do.
+    let known = outcome.is_ok() || privileges.suffice();
     let found = match &outcome {
+        Err(_) if !known => "refused without the privileges above".to_owned(),
         Ok(()) if trial.attach => "loaded and attached".to_owned(),
         Ok(()) => "loaded".to_owned(),
         Err(error) => {
@@ -93,7 +96,7 @@ fn finding(trial: &Trial, privileges: &Privileges, config: &Config) -> Finding {
         key: trial.key,
         group: trial.group,
         what: trial.what,
-        answer: Answer::of(outcome.is_ok()),
+        answer: if known { Answer::of(outcome.is_ok()) } else { Answer::Unknown },
         tried: format!("{} a program that uses it", if trial.attach { "loaded and attached" } else { "loaded" }),
         found,
         remedy: outcome.is_err().then(|| remedy(trial, privileges, config)),
@@ -136,7 +139,7 @@ fn verdict(said: &str) -> Option<String> {
 
 fn remedy(trial: &Trial, privileges: &Privileges, config: &Config) -> String {
     if !privileges.suffice() {
-        return "get the privileges first".to_owned();
+        return "get the privileges above".to_owned();
     }
     if version(&rustix::system::uname().release().to_string_lossy()) < version(trial.since) {
         return format!("use Linux {} or later", trial.since);
@@ -182,6 +185,6 @@ mod tests {
     #[test]
     fn without_privileges_the_remedy_is_to_get_them() {
         let trial = &TRIALS[0];
-        assert_eq!(remedy(trial, &Privileges::default(), &Config::default()), "get the privileges first");
+        assert_eq!(remedy(trial, &Privileges::default(), &Config::default()), "get the privileges above");
     }
 }

@@ -97,7 +97,7 @@ fn lockdown() -> Setting {
         "none" => "the kernel is not locked down",
         "integrity" => "the kernel protects itself from root: it may refuse probes on functions",
         "confidentiality" => "the kernel hides its memory from root: tracing programs cannot read it",
-        _ => "cannot be read: needs root, or the kernel has no lockdown; the trials above tell what is refused",
+        _ => "cannot be read: needs root, or this kernel cannot be locked down; the answers above tell what is refused",
     };
     Setting { key: "lockdown", value, meaning: meaning.to_owned() }
 }

@@ -1,0 +1,31 @@
+# The commands of this workspace. `make help` lists them.
+
+SHELL := /bin/sh
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/lima/target
+
+.PHONY: help setup build demo test lint bench clean
+
+help: ## Show this
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+setup: ## Install what building and testing need and this machine lacks (Debian 12, as root)
+	@scripts/setup.sh
+
+build: setup ## Build the lima command
+	@cargo build --release --locked --quiet -p lima-cli
+	@echo "built: $(CARGO_TARGET_DIR)/release/lima"
+
+demo: build ## Record real lock contention between two tenants and show it (as root)
+	@scripts/demo.sh
+
+test: setup ## Run all tests
+	@scripts/test.sh
+
+lint: setup ## Check formatting, lints, dependencies and scripts
+	@scripts/lint.sh
+
+bench: build ## Measure what recording costs, against no tracing and against perf (as root)
+	@benches/run
+
+clean: ## Remove what was built
+	@cargo clean

@@ -1,0 +1,60 @@
+#!/bin/sh
+# Installs what building and testing need and this machine lacks. Silent and quick when nothing is missing.
+set -eu
+
+fail() {
+	echo "setup: $*" >&2
+	exit 1
+}
+
+has() {
+	command -v "$1" >/dev/null 2>&1
+}
+
+# Debian 12's own `clang` (14) is too old for CO-RE's newer questions; what CLANG names is taken as it is.
+has_clang() {
+	[ -n "${CLANG:-}" ] && return 0
+	has clang-19 && return 0
+	has clang || return 1
+	major=$(clang -dumpversion | cut -d. -f1)
+	[ "$major" -ge 15 ]
+}
+
+has_library() {
+	has pkg-config && pkg-config --exists "$1"
+}
+
+missing=
+need() {
+	package=$1
+	shift
+	"$@" || missing="$missing $package"
+}
+
+need gcc has cc
+need libc6-dev test -e /usr/include/stdlib.h
+need make has make
+need pkg-config has pkg-config
+need clang-19 has_clang
+need libelf-dev has_library libelf
+need zlib1g-dev has_library zlib
+need stress-ng has stress-ng
+need linux-perf has perf
+need shellcheck has shellcheck
+
+if [ -n "$missing" ]; then
+	has apt-get || fail "missing here (by their names in Debian):$missing; install them with this system's package manager"
+	[ "$(id -u)" -eq 0 ] || fail "missing:$missing; run \`make setup\` as root, or: sudo apt-get install$missing"
+	echo "setup: installing$missing" >&2
+	log=$(mktemp)
+	trap 'rm -f "$log"' EXIT
+	export DEBIAN_FRONTEND=noninteractive
+	# shellcheck disable=SC2086 # a list of packages
+	{ apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1 || {
+		tail -n 20 "$log" >&2
+		fail "apt-get failed (above); is $missing in this system's sources? Debian 12 has them all"
+	}
+fi
+
+has cargo || fail "cargo is missing: install Rust from https://rustup.rs"
+mkdir -p "${CARGO_TARGET_DIR:-$HOME/.cache/lima/target}"

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Runs all tests, and counts those that found a reason not to run: a test that cannot run prints `skipped: WHY`.
+# Where lock contention can be recorded no test has such a reason, and one that is skipped all the same is a failure.
+set -eu
+
+target=${CARGO_TARGET_DIR:?run this with make test}
+output=$(mktemp)
+LIMA_SKIPS=$(mktemp)
+export LIMA_SKIPS
+trap 'rm -f "$output" "$LIMA_SKIPS"' EXIT
+status=0
+
+# Built first and on its own: tests run the command itself.
+cargo build --release --locked --quiet -p lima-cli
+
+if cargo nextest --version >/dev/null 2>&1; then
+	cargo nextest run --release --locked --workspace || status=$?
+	# nextest keeps what passing tests print in this file (.config/nextest.toml).
+	cat "$target/nextest/default/junit.xml" >"$output"
+else
+	# A pipe would hide the exit status.
+	cargo test --release --locked --workspace --lib --bins --tests --no-fail-fast -- --show-output >"$output" 2>&1 ||
+		status=$?
+	cat "$output"
+fi
+cargo test --release --locked --workspace --doc --quiet || status=$?
+
+skips=$(grep -c 'skipped: ' "$output" || true)
+if [ "$skips" -gt 0 ]; then
+	echo "tests skipped: $skips"
+	sed -n 's/.*\(skipped: .*\)/  \1/p' "$output" | sort | uniq -c
+	if "$target/release/lima" doctor >/dev/null 2>&1 && [ "${LIMA_SKIPS_ALLOWED:-0}" -lt "$skips" ]; then
+		echo "lock contention can be recorded on this machine: no test may be skipped here" >&2
+		[ "$status" -ne 0 ] || status=1
+	fi
+fi
+exit "$status"

@@ -61,7 +61,8 @@ impl Process {
     /// The sandbox or hypervisor that this process is by name: its own, or that of its command (the kernel cuts a
     /// process name at 15 characters, runsc starts its sandbox as `exe`, QEMU can rename itself).
     fn runtime(&self) -> Option<Runtime> {
-        let command = self.arguments.first().map_or("", |path| path.rsplit('/').next().unwrap_or_default());
+        // Without a command line it is a kernel thread, or a stub that gVisor keeps for its guests' memory.
+        let command = self.arguments.first()?.rsplit('/').next()?;
         [self.comm.as_str(), command].into_iter().find_map(|name| match name {
             "runsc-sandbox" => Some(Runtime::Gvisor),
             "firecracker" => Some(Runtime::Firecracker),
@@ -93,12 +94,7 @@ fn read(proc_root: &Path) -> BTreeMap<u32, Process> {
         let parent = procfs::parent(proc_root, pid)?;
         Some((pid, Process { comm, arguments: procfs::command_line(proc_root, pid), parent }))
     };
-    // Kernel threads have no command line, and a name that says qemu means nothing.
-    procfs::pids(proc_root)
-        .into_iter()
-        .filter_map(process)
-        .filter(|(_, process)| !process.arguments.is_empty())
-        .collect()
+    procfs::pids(proc_root).into_iter().filter_map(process).collect()
 }
 
 fn children(processes: &BTreeMap<u32, Process>) -> HashMap<u32, Vec<u32>> {
@@ -204,7 +200,7 @@ mod tests {
         machine.process(101, "exe", &boot, "4:memory:/\n0::/k8s.io/x\n");
         machine.process(102, "exe", &["runsc-gofer", "--root=/run/runsc", "gofer", "--bundle", "/b/1"], "");
         machine.process(103, "exe", &["runsc-gofer", "gofer", "--bundle", "/b/2"], "");
-        machine.process(104, "exe (x) S 9", &["[stub]"], "");
+        machine.process(104, "exe (x) S 9", &[], "");
         machine.process(105, "exe", &boot, "");
         for (pid, parent) in [(101, 100), (102, 100), (103, 100), (104, 105), (105, 101)] {
             machine.parent(pid, "exe (x) S 9", parent);

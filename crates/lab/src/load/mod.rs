@@ -1,0 +1,7 @@
+//! The loads.
+
+mod clock;
+pub mod culprit;
+pub mod hammer;
+mod process;
+mod userfault;

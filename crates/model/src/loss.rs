@@ -119,7 +119,7 @@ impl Losses {
     /// as its meaning.
     pub fn present(&self) -> impl Iterator<Item = (&str, u64, &str)> {
         self.0.iter().filter(|&(_, &count)| count > 0).map(|(name, &count)| {
-            (name.as_str(), count, Loss::from_name(name).map_or(name.as_str(), Loss::meaning))
+            (name.as_str(), count, Loss::from_name(name).map_or(name.as_str(), |loss| loss.meaning()))
         })
     }
 }

@@ -1,1 +1,32 @@
-//! placeholder
+//! A trace on disk: how it is written while a recorder runs, and how it is read afterwards.
+//!
+//! A trace is a folder `NAME.lima/` with a front page, `trace.json` (the [`Manifest`](lima_model::Manifest)), and one
+//! folder of Parquet files for each [`Table`](lima_model::Table). `docs/trace-format.md` describes it for people who
+//! read it with other tools.
+//!
+//! **Writing.** A [`Writer`] appends *segments*: whole Parquet files, one for each batch of rows, written under a
+//! temporary name and renamed into place. Whatever happens to the recorder, every segment that has its name is whole.
+//! At the end, [`Writer::finish`] merges the many small segments of a table into few large ones; the merged folder
+//! takes the place of the old one in a single step, so that at no moment a row is missing or there twice, whoever reads.
+//!
+//! **Reading.** [`Trace::open`] checks everything it finds: the manifest's schema, and for each segment its checksum,
+//! its footer and its columns. What is damaged is left out and listed ([`Trace::damaged`]), and counts as a loss.
+//! [`Trace::read`] then yields the rows.
+
+mod checksum;
+#[cfg(test)]
+mod crafted;
+mod error;
+mod manifest;
+mod merge;
+mod segment;
+mod trace;
+mod writer;
+
+pub use error::Error;
+pub use segment::Segment;
+pub use trace::{Batches, Damaged, Trace};
+pub use writer::Writer;
+
+/// The name of the manifest's file in a trace's folder.
+pub const MANIFEST: &str = "trace.json";

@@ -1,0 +1,168 @@
+//! One segment: its name, its encoding, and reading it.
+
+use crate::checksum;
+use crate::error::Error;
+use arrow::array::{RecordBatch, new_null_array};
+use arrow::datatypes::Schema;
+use lima_model::Table;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A Parquet file with rows of one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// How many rows it holds.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// The numbers of the segments whose rows a file holds, first and last: one number as it was recorded, several after
+/// merging.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+}
+
+impl Range {
+    pub(crate) fn one(number: u32) -> Self {
+        Self { first: number, last: number }
+    }
+
+    /// `00000001.parquet`, or `00000001-00003600.parquet`.
+    pub(crate) fn file_name(self) -> String {
+        if self.first == self.last {
+            format!("{:08}.parquet", self.first)
+        } else {
+            format!("{:08}-{:08}.parquet", self.first, self.last)
+        }
+    }
+
+    /// The range in a file name, if it is one that [`Range::file_name`] gives.
+    pub(crate) fn from_file_name(name: &str) -> Option<Self> {
+        let stem = name.strip_suffix(".parquet")?;
+        let (first, last) = stem.split_once('-').unwrap_or((stem, stem));
+        let range = Self { first: first.parse().ok()?, last: last.parse().ok()? };
+        (range.first >= 1 && range.first <= range.last && range.file_name() == name).then_some(range)
+    }
+}
+
+/// How a segment is encoded. While recording, what counts is CPU time and a small footer, so there are no statistics;
+/// merged segments have them for each row group, so that engines can skip what a question does not concern.
+pub(crate) fn encoding(merged: bool) -> ArrowWriterOptions {
+    let statistics = if merged { EnabledStatistics::Chunk } else { EnabledStatistics::None };
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(statistics)
+        .set_offset_index_disabled(true)
+        .set_dictionary_page_size_limit(128 << 10)
+        .set_max_row_group_row_count(Some(256 << 10))
+        .set_max_row_group_bytes(Some(8 << 20))
+        .set_key_value_metadata(Some(vec![KeyValue::new(checksum::KEY.into(), checksum::BLANK.to_owned())]))
+        .build();
+    // Our types are all told by Parquet's own; a copy of the Arrow schema would double the footer.
+    ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true)
+}
+
+/// Whether rows with the columns `found` can be taken as rows of `table`; the error says why not. Columns that the
+/// table does not have are allowed, and so is the lack of those that may be null: a minor version may have more.
+pub(crate) fn check_columns(found: &Schema, table: Table) -> Result<(), String> {
+    for expected in table.schema().fields() {
+        let name = expected.name();
+        match found.column_with_name(name) {
+            None if expected.is_nullable() => {}
+            None => return Err(format!("the column `{name}` is missing")),
+            Some((_, field)) if field.data_type() != expected.data_type() => {
+                let (has, wants) = (field.data_type(), expected.data_type());
+                return Err(format!("the column `{name}` has the type {has} instead of {wants}"));
+            }
+            Some((_, field)) if field.is_nullable() && !expected.is_nullable() => {
+                return Err(format!("the column `{name}` may be null and should not"));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Rows with exactly the columns of `table`, from rows that [`check_columns`] let pass.
+fn conform(batch: &RecordBatch, table: Table) -> Result<RecordBatch, String> {
+    let schema = table.schema();
+    if batch.schema() == schema {
+        return Ok(batch.clone());
+    }
+    let column = |name: &str| batch.column_by_name(name).map(Arc::clone);
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| column(field.name()).unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows())))
+        .collect();
+    RecordBatch::try_new(schema, columns).map_err(|error| error.to_string())
+}
+
+/// Checks a segment from end to end: its checksum, its footer, its columns. The outer error is the operating system's,
+/// the inner one says what is wrong with the file.
+pub(crate) fn check(path: &Path, table: Table) -> io::Result<Result<Segment, String>> {
+    if let Err(why) = checksum::verify(path)? {
+        return Ok(Err(why));
+    }
+    let bytes = path.metadata()?.len();
+    Ok(open(path, table).map(|builder| {
+        let rows = builder.metadata().file_metadata().num_rows();
+        Segment { path: path.to_owned(), rows: rows.try_into().unwrap_or_default(), bytes }
+    }))
+}
+
+fn open(path: &Path, table: Table) -> Result<ParquetRecordBatchReaderBuilder<File>, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string()))?;
+    check_columns(builder.schema(), table)?;
+    Ok(builder)
+}
+
+/// The rows of a segment.
+pub(crate) struct Rows {
+    path: PathBuf,
+    table: Table,
+    reader: ParquetRecordBatchReader,
+}
+
+impl Rows {
+    pub(crate) fn open(path: &Path, table: Table) -> Result<Self, Error> {
+        let error = |why| Error::Segment { path: path.to_owned(), why };
+        let builder = open(path, table).map_err(error)?;
+        let reader = guarded(|| builder.build().map_err(|error| error.to_string())).map_err(error)?;
+        Ok(Self { path: path.to_owned(), table, reader })
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<RecordBatch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = guarded(|| match self.reader.next() {
+            Some(Ok(batch)) => conform(&batch, self.table).map(Some),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Ok(None),
+        });
+        next.map_err(|why| Error::Segment { path: self.path.clone(), why }).transpose()
+    }
+}
+
+/// Runs a part of the Parquet decoder. It panics on some malformed files, instead of returning an error. The checksum
+/// keeps files away from it that were damaged by accident, so only a file made on purpose can come this far. What
+/// panicked is dropped by the callers, never used again.
+fn guarded<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| Err("its Parquet data are malformed".into()))
+}

@@ -1,0 +1,209 @@
+//! Reading a trace.
+
+use crate::error::{Error, io};
+use crate::manifest;
+use crate::segment::{Range, Rows, Segment, check};
+use arrow::array::RecordBatch;
+use lima_model::manifest::Ended;
+use lima_model::{Loss, Losses, Manifest, Table};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// A trace that was opened: its manifest was read, and each of its segments was checked.
+#[derive(Debug)]
+pub struct Trace {
+    folder: PathBuf,
+    manifest: Manifest,
+    /// The good segments of each table, by the table's place in [`Table::ALL`].
+    segments: Vec<Vec<Segment>>,
+    damaged: Vec<Damaged>,
+}
+
+/// A segment that was left out, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// Where it lies, or should lie.
+    pub path: PathBuf,
+    /// What is wrong with it, in words.
+    pub reason: String,
+}
+
+impl Trace {
+    /// Opens a trace. All of its segments are read once, to compare them with their checksums.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let not = |why: &str| Error::NotATrace { path: folder.to_owned(), why: why.to_owned() };
+        match fs::metadata(folder) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => return Err(not("a trace is a folder `NAME.lima`, and this is a file")),
+            Err(error) => return Err(io("open", folder)(error)),
+        }
+        if !folder.join(crate::MANIFEST).exists() {
+            return Err(not("the folder has no `trace.json`"));
+        }
+        let manifest = manifest::read(folder)?;
+        let (mut segments, mut damaged) = (Vec::new(), Vec::new());
+        for &table in Table::ALL {
+            segments.push(scan_until_settled(folder, table, &mut damaged)?);
+        }
+        Ok(Self { folder: folder.to_owned(), manifest, segments, damaged })
+    }
+
+    /// The trace's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The manifest as it was written. For what was lost, ask [`Trace::losses`], which knows more.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The segments of a table that can be read, in the order of their rows.
+    pub fn segments(&self, table: Table) -> &[Segment] {
+        &self.segments[table as usize]
+    }
+
+    /// How many rows of a table can be read.
+    pub fn rows(&self, table: Table) -> u64 {
+        self.segments(table).iter().map(|segment| segment.rows).sum()
+    }
+
+    /// The segments that cannot be read.
+    pub fn damaged(&self) -> &[Damaged] {
+        &self.damaged
+    }
+
+    /// All that was lost: what the recorder counted, whether it was cut off, and which segments cannot be read.
+    pub fn losses(&self) -> Losses {
+        let mut losses = self.manifest.losses.clone();
+        if self.manifest.ended == Ended::Recording {
+            losses.set(Loss::Cut, 1);
+        }
+        losses.set(Loss::Unreadable, self.damaged.len() as u64);
+        losses
+    }
+
+    /// Whether the recording ended in order, nothing was lost, and all of it can be read.
+    pub fn complete(&self) -> bool {
+        self.manifest.complete && self.losses().is_none()
+    }
+
+    /// The rows of a table. A segment that turns out to be unreadable gives an error, and the next one follows.
+    pub fn read(&self, table: Table) -> Batches<'_> {
+        Batches { table, segments: self.segments(table).iter(), rows: None }
+    }
+}
+
+/// The rows of a table, in batches: what [`Trace::read`] returns.
+pub struct Batches<'a> {
+    table: Table,
+    segments: std::slice::Iter<'a, Segment>,
+    rows: Option<Rows>,
+}
+
+impl std::fmt::Debug for Batches<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Batches").field("table", &self.table).finish_non_exhaustive()
+    }
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Result<RecordBatch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.rows.as_mut().and_then(Iterator::next) {
+                Some(Ok(batch)) => return Some(Ok(batch)),
+                Some(Err(error)) => {
+                    self.rows = None;
+                    return Some(Err(error));
+                }
+                None => match Rows::open(&self.segments.next()?.path, self.table) {
+                    Ok(rows) => self.rows = Some(rows),
+                    Err(error) => return Some(Err(error)),
+                },
+            }
+        }
+    }
+}
+
+/// The ranges of a table's segments in order, by their names alone; hidden and foreign files are passed over. No
+/// folder is no segment.
+pub(crate) fn list(folder: &Path) -> Result<Vec<Range>, Error> {
+    let mut ranges: Vec<_> = file_names(folder)?.iter().filter_map(|name| Range::from_file_name(name)).collect();
+    // Of two that begin alike, the one that holds more comes first: the others then repeat its rows.
+    ranges.sort_unstable_by_key(|range| (range.first, std::cmp::Reverse(range.last)));
+    Ok(ranges)
+}
+
+/// The names in a table's folder that end in `.parquet`, without the hidden ones.
+fn file_names(folder: &Path) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(io("look into", folder)(error)),
+        Ok(entries) => {
+            for entry in entries {
+                let name = entry.map_err(io("look into", folder))?.file_name();
+                names.push(name.to_string_lossy().into_owned());
+            }
+        }
+    }
+    names.retain(|name| name.ends_with(".parquet") && !name.starts_with('.'));
+    Ok(names)
+}
+
+/// What was found in a table's folder.
+#[derive(Default)]
+struct Scan {
+    good: Vec<Segment>,
+    damaged: Vec<Damaged>,
+    /// A file was gone before it could be looked at: the recorder has just merged the table.
+    moved: bool,
+}
+
+/// Looks through a table's folder, again when it changed at the same time.
+fn scan_until_settled(folder: &Path, table: Table, damaged: &mut Vec<Damaged>) -> Result<Vec<Segment>, Error> {
+    let folder = folder.join(table.name());
+    let mut found = scan(&folder, table)?;
+    for _ in 0..3 {
+        if !found.moved {
+            break;
+        }
+        found = scan(&folder, table)?;
+    }
+    damaged.append(&mut found.damaged);
+    Ok(found.good)
+}
+
+fn scan(folder: &Path, table: Table) -> Result<Scan, Error> {
+    let mut found = Scan::default();
+    for name in file_names(folder)? {
+        if Range::from_file_name(&name).is_none() {
+            found.damaged.push(Damaged { path: folder.join(name), reason: "it is not named as a segment is".into() });
+        }
+    }
+    let mut done = 0;
+    for range in list(folder)? {
+        let path = folder.join(range.file_name());
+        if range.first <= done {
+            found.damaged.push(Damaged { path, reason: "another segment covers the same rows".into() });
+            continue;
+        }
+        if range.first > done + 1 {
+            let missing = folder.join(Range { first: done + 1, last: range.first - 1 }.file_name());
+            found.damaged.push(Damaged { path: missing, reason: "it is missing".into() });
+        }
+        done = range.last;
+        match check(&path, table) {
+            Ok(Ok(segment)) => found.good.push(segment),
+            Ok(Err(reason)) => found.damaged.push(Damaged { path, reason }),
+            Err(error) => {
+                found.moved |= error.kind() == ErrorKind::NotFound;
+                found.damaged.push(Damaged { path, reason: error.to_string() });
+            }
+        }
+    }
+    Ok(found)
+}

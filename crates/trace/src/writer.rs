@@ -1,0 +1,130 @@
+//! Writing a trace.
+
+use crate::error::{Error, io};
+use crate::segment::{Range, check_columns, encoding};
+use crate::{checksum, manifest, merge};
+use arrow::array::RecordBatch;
+use lima_model::{Manifest, Table};
+use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
+use std::fs::{self, DirBuilder};
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+/// A trace that is being written.
+#[derive(Debug)]
+pub struct Writer {
+    folder: PathBuf,
+    /// How many segments each table has, by the table's place in [`Table::ALL`].
+    segments: Vec<u32>,
+    encoding: ArrowWriterOptions,
+    /// Where segments are encoded; kept for its memory.
+    buffer: Vec<u8>,
+}
+
+impl Writer {
+    /// Makes the folder of a trace, and its manifest. The folder may exist if it is empty. Only its owner can look
+    /// into it: a trace names processes and kernel addresses.
+    pub fn create(folder: &Path, manifest: &Manifest) -> Result<Self, Error> {
+        let made = make_folder(folder)?;
+        if let Err(error) = manifest::write(folder, manifest) {
+            if made {
+                let _ = fs::remove_dir(folder);
+            }
+            return Err(error);
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            segments: vec![0; Table::ALL.len()],
+            encoding: encoding(false),
+            buffer: Vec::new(),
+        })
+    }
+
+    /// The trace's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes rows as the next segment of a table. After an error the trace is as it was before.
+    pub fn append(&mut self, table: Table, rows: &RecordBatch) -> Result<(), Error> {
+        if rows.schema() != table.schema() {
+            check_exact(rows, table).map_err(|why| Error::Rows { table: table.name(), why })?;
+        }
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        let number = self.segments[table as usize] + 1;
+        let folder = self.folder.join(table.name());
+        let path = folder.join(Range::one(number).file_name());
+        self.encode(rows).map_err(|why| Error::Encode { path: path.clone(), why })?;
+        if number == 1 {
+            make_folder(&folder)?;
+        }
+        put(&path, &self.buffer)?;
+        self.segments[table as usize] = number;
+        Ok(())
+    }
+
+    /// Rewrites the manifest.
+    pub fn manifest(&self, manifest: &Manifest) -> Result<(), Error> {
+        manifest::write(&self.folder, manifest)
+    }
+
+    /// Ends the trace: writes the last manifest, then merges each table's segments into few large ones.
+    ///
+    /// What comes back in `Ok` says which tables could not be merged (for want of space, for example). Their rows are
+    /// all there, only in more files than need be.
+    pub fn finish(self, manifest: &Manifest) -> Result<Vec<Error>, Error> {
+        self.manifest(manifest)?;
+        Ok(Table::ALL.iter().filter_map(|&table| merge::merge(&self.folder, table).err()).collect())
+    }
+
+    /// Encodes rows into `self.buffer`.
+    fn encode(&mut self, rows: &RecordBatch) -> Result<(), String> {
+        self.buffer.clear();
+        let mut writer =
+            ArrowWriter::try_new_with_options(&mut self.buffer, rows.schema(), self.encoding.clone())
+                .map_err(|error| error.to_string())?;
+        writer.write(rows).and_then(|()| writer.close()).map_err(|error| error.to_string())?;
+        checksum::seal(&mut self.buffer)
+    }
+}
+
+/// Whether rows have exactly the columns of a table, whatever the metadata of their schema; the error says why not.
+fn check_exact(rows: &RecordBatch, table: Table) -> Result<(), String> {
+    let (has, wants) = (rows.num_columns(), table.columns().len());
+    if has != wants {
+        return Err(format!("they have {has} columns instead of {wants}"));
+    }
+    check_columns(&rows.schema(), table)
+}
+
+/// Makes a folder that only its owner can look into; says whether it was new.
+fn make_folder(folder: &Path) -> Result<bool, Error> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => match fs::read_dir(folder) {
+            Ok(mut entries) => match entries.next() {
+                None => Ok(false),
+                Some(_) => Err(Error::Taken(folder.to_owned())),
+            },
+            Err(error) if error.kind() != ErrorKind::NotADirectory => Err(io("look into the folder", folder)(error)),
+            _ => Err(Error::Taken(folder.to_owned())),
+        },
+        Err(error) => Err(io("make the folder", folder)(error)),
+    }
+}
+
+/// Writes a file under a temporary name, and renames it into place. After an error there is neither.
+fn put(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    // The name begins with a dot and does not end in `.parquet`: no reader takes it for a segment.
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path)).map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        io("write", path)(error)
+    })
+}

@@ -1,0 +1,101 @@
+//! What recording costs.
+//!
+//! One load with more than 20,000 contentions a second runs again and again: alone, under `lima record`, under
+//! `lima record` with the kernel's own BPF statistics, and under `perf lock record`. The rounds are interleaved, and
+//! each begins with another of the four, so that a machine that changes its speed changes it for all. The figures
+//! stand beside the goals they are meant to reach.
+
+mod load;
+mod recorder;
+mod summary;
+
+use anyhow::{Context, Result, bail};
+use load::Done;
+use recorder::{Cost, Under};
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What is asked for on the command line.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The program to measure.
+    lima: PathBuf,
+    /// How many rounds.
+    rounds: usize,
+    /// How long the load runs each time.
+    seconds: u32,
+    /// Where the figures go as JSON.
+    json: Option<PathBuf>,
+}
+
+/// One run of the load.
+#[derive(Debug, Serialize)]
+pub struct Run {
+    round: usize,
+    under: Under,
+    load: Done,
+    cost: Option<Cost>,
+}
+
+fn main() -> Result<()> {
+    let wanted = arguments()?;
+    load::check()?;
+    let folder = std::env::temp_dir().join(format!("lima-bench-{}", std::process::id()));
+    std::fs::create_dir(&folder)?;
+    let runs = measure(&wanted, &folder);
+    std::fs::remove_dir_all(&folder)?;
+    let runs = runs?;
+    print!("{}", summary::table(&runs));
+    if let Some(path) = &wanted.json {
+        let figures = serde_json::json!({ "schema": "lima-bench/1", "machine": summary::machine(), "runs": runs });
+        std::fs::write(path, serde_json::to_vec_pretty(&figures)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        println!("\nall figures: {}", path.display());
+    }
+    Ok(())
+}
+
+fn measure(wanted: &Wanted, folder: &std::path::Path) -> Result<Vec<Run>> {
+    let mut kinds = vec![Under::Nothing, Under::Lima, Under::LimaWithStatistics];
+    if recorder::perf_works() {
+        kinds.push(Under::Perf);
+    } else {
+        eprintln!("perf is not installed: measuring without it");
+    }
+    let mut runs = Vec::new();
+    for round in 0..wanted.rounds {
+        for &under in &kinds {
+            eprintln!("round {} of {}: {}", round + 1, wanted.rounds, under.name());
+            let (load, cost) = recorder::run(under, wanted, folder)?;
+            runs.push(Run { round, under, load, cost });
+        }
+        kinds.rotate_left(1);
+    }
+    Ok(runs)
+}
+
+fn arguments() -> Result<Wanted> {
+    let mut wanted = Wanted { lima: PathBuf::new(), rounds: 5, seconds: 5, json: None };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        if name == "--help" {
+            println!("benches/run [--rounds N] [--seconds S] [--json FILE]");
+            std::process::exit(0);
+        }
+        let value = arguments.next().with_context(|| format!("{name} wants a value"))?;
+        match &*name {
+            "--lima" => wanted.lima = value.into(),
+            "--rounds" => wanted.rounds = value.parse().context("--rounds wants a number")?,
+            "--seconds" => wanted.seconds = value.parse().context("--seconds wants a number")?,
+            "--json" => wanted.json = Some(value.into()),
+            _ => bail!("unknown option {name}; there are --rounds, --seconds and --json"),
+        }
+    }
+    if !wanted.lima.is_file() {
+        bail!("there is no lima at {}; `make build` makes it", wanted.lima.display());
+    }
+    if wanted.rounds == 0 || wanted.seconds == 0 {
+        bail!("at least one round of one second is needed");
+    }
+    Ok(wanted)
+}

@@ -1,7 +1,7 @@
 //! Tests with segments that are malformed and have a right checksum: nobody's accident, but somebody may send one.
 
 use crate::checksum::{BLANK, KEY, seal};
-use crate::segment::{Rows, check};
+use crate::segment::{Purpose, Rows, check};
 use crate::{Trace, Writer};
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::array::{Int64Array, ListArray, StringArray, UInt32Array, UInt64Array};
@@ -46,7 +46,7 @@ fn reseal(bytes: &mut [u8]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
     fn a_malformed_segment_is_an_error_or_has_rows_and_never_panics(
         stacks in any::<bool>(), at in any::<u32>(), size in 1usize..12, noise in any::<u64>()
@@ -80,8 +80,7 @@ fn open_with(columns: Vec<(&str, ArrayRef, bool)>) -> Trace {
     let arrays = columns.into_iter().map(|(_, array, _)| array).collect();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap();
     let mut bytes = Vec::new();
-    let mut writer =
-        ArrowWriter::try_new_with_options(&mut bytes, batch.schema(), crate::segment::encoding(false)).unwrap();
+    let mut writer = ArrowWriter::try_new_with_options(&mut bytes, batch.schema(), Purpose::Quick.encoding()).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
     seal(&mut bytes).unwrap();

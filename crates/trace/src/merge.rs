@@ -10,8 +10,9 @@
 
 use crate::checksum::Sealing;
 use crate::error::{Error, io};
-use crate::segment::{Range, Rows, encoding};
+use crate::segment::{Purpose, Range, Rows};
 use crate::trace::list;
+use crate::writer::make_folder;
 use lima_model::Table;
 use parquet::arrow::arrow_writer::ArrowWriter;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -34,9 +35,8 @@ pub(crate) fn merge(folder: &Path, table: Table) -> Result<(), Error> {
         return Ok(());
     }
     let hidden = folder.join(hidden_name(table));
-    let result = fs::create_dir(&hidden)
-        .map_err(io("make the folder", &hidden))
-        .and_then(|()| merge_into(&hidden, &from, &segments, table))
+    let result = make_folder(&hidden)
+        .and_then(|_| merge_into(&hidden, &from, &segments, table))
         .and_then(|()| exchange(folder, &from, &hidden));
     // Holds the half-made merged segments after an error, and the old small ones after success.
     let _ = fs::remove_dir_all(&hidden);
@@ -56,7 +56,7 @@ fn merge_into(hidden: &Path, from: &Path, segments: &[Range], table: Table) -> R
             error => Error::Encode { path: path.clone(), why: error.to_string() },
         };
         let mut writer =
-            ArrowWriter::try_new_with_options(file, table.schema(), encoding(true)).map_err(encode)?;
+            ArrowWriter::try_new_with_options(file, table.schema(), Purpose::Merged.encoding()).map_err(encode)?;
         let mut last = first;
         while let Some(range) = segments.next_if(|_| writer.inner().written() < LARGE) {
             for rows in Rows::open(&from.join(range.file_name()), table)? {

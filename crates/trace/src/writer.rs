@@ -1,11 +1,11 @@
 //! Writing a trace.
 
 use crate::error::{Error, io};
-use crate::segment::{Range, check_columns, encoding};
+use crate::segment::{Purpose, Range, check_columns};
 use crate::{checksum, manifest, merge};
 use arrow::array::RecordBatch;
 use lima_model::{Manifest, Table};
-use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
+use parquet::arrow::arrow_writer::ArrowWriter;
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
@@ -17,7 +17,6 @@ pub struct Writer {
     folder: PathBuf,
     /// How many segments each table has, by the table's place in [`Table::ALL`].
     segments: Vec<u32>,
-    encoding: ArrowWriterOptions,
     /// Where segments are encoded; kept for its memory.
     buffer: Vec<u8>,
 }
@@ -33,12 +32,7 @@ impl Writer {
             }
             return Err(error);
         }
-        Ok(Self {
-            folder: folder.to_owned(),
-            segments: vec![0; Table::ALL.len()],
-            encoding: encoding(false),
-            buffer: Vec::new(),
-        })
+        Ok(Self { folder: folder.to_owned(), segments: vec![0; Table::ALL.len()], buffer: Vec::new() })
     }
 
     /// The trace's folder.
@@ -83,9 +77,9 @@ impl Writer {
     /// Encodes rows into `self.buffer`.
     fn encode(&mut self, rows: &RecordBatch) -> Result<(), String> {
         self.buffer.clear();
-        let mut writer =
-            ArrowWriter::try_new_with_options(&mut self.buffer, rows.schema(), self.encoding.clone())
-                .map_err(|error| error.to_string())?;
+        let encoding = Purpose::of_rows(rows.num_rows()).encoding();
+        let mut writer = ArrowWriter::try_new_with_options(&mut self.buffer, rows.schema(), encoding)
+            .map_err(|error| error.to_string())?;
         writer.write(rows).and_then(|()| writer.close()).map_err(|error| error.to_string())?;
         checksum::seal(&mut self.buffer)
     }
@@ -101,7 +95,7 @@ fn check_exact(rows: &RecordBatch, table: Table) -> Result<(), String> {
 }
 
 /// Makes a folder that only its owner can look into; says whether it was new.
-fn make_folder(folder: &Path) -> Result<bool, Error> {
+pub(crate) fn make_folder(folder: &Path) -> Result<bool, Error> {
     match DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => match fs::read_dir(folder) {

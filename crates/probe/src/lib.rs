@@ -1,1 +1,13 @@
-//! placeholder
+//! Live data from the running kernel.
+//!
+//! - [`capabilities`]: what this kernel and these privileges permit;
+//! - [`contention`]: the collector of lock waits, both halves: its programs stand in `bpf/`;
+//! - [`recorder`]: from the collector to a trace on disk;
+//! - [`symbols`]: the kernel's symbols;
+//! - [`tenants`]: names for what the kernel knows as numbers.
+
+pub mod capabilities;
+pub mod contention;
+pub mod recorder;
+pub mod symbols;
+pub mod tenants;

@@ -28,6 +28,12 @@ impl Users {
         Self(names)
     }
 
+    /// The id of the user of this name, or of `uid:NUMBER`.
+    pub fn number(&self, name: &str) -> Option<u32> {
+        let by_name = self.0.iter().find(|(_, known)| *known == name).map(|(uid, _)| *uid);
+        by_name.or_else(|| name.strip_prefix("uid:")?.parse().ok())
+    }
+
     /// The tenant that this user is: by name, or `uid:NUMBER`.
     pub fn tenant(&self, uid: u32) -> Tenant {
         let name = self.0.get(&uid).cloned().unwrap_or_else(|| format!("uid:{uid}"));

@@ -1,0 +1,114 @@
+use super::{duration, page, quoted, size};
+use crate::commands::info::{Info, TableInfo};
+use lima_model::manifest::{Clock, Edges, Ended, Filter, Kernel, Manifest, Options, Program};
+use lima_model::{Loss, Losses};
+
+/// A trace of a host, and of tenants, that mean no good.
+fn info() -> Info {
+    let mut manifest = Manifest {
+        host: "build-1\u{1b}]0;owned\u{7}".into(),
+        ended: Ended::Command,
+        kernel: Kernel {
+            release: "6.18.5".into(),
+            version: "#1 SMP PREEMPT_DYNAMIC Tue Nov 10 10:00:00 UTC 2026".into(),
+            machine: "x86_64".into(),
+            build_id: "1f2e3d4c".into(),
+            cpus: 1,
+        },
+        command: ["sh", "-c", "echo 'a\nb'", ""].map(str::to_owned).to_vec(),
+        exit_status: Some(3),
+        options: Options {
+            level: "contention".into(),
+            threshold_ns: 50_000,
+            bucket_ns: 1_000_000_000,
+            user_stacks: false,
+            tenant_by: "cgroup".into(),
+            cgroup_hierarchy: "v2".into(),
+            filters: vec![Filter { field: "comm".into(), values: vec!["a\u{202e}b".into(), "c".into()] }],
+            max_totals: 16_384,
+            buffer_bytes: 4 << 20,
+        },
+        clock: Clock { start_unix_ns: 1_794_000_000_000_000_000, start_mono_ns: 5, duration_ns: 12_345_678_901 },
+        edges: Edges { began_before: 1, unfinished: 0 },
+        programs: vec![
+            Program {
+                name: "on_begin".into(),
+                attached_to: "lock:contention_begin".into(),
+                runs: 200_000,
+                run_ns: 61_000_000,
+                recursion_misses: 0,
+            },
+            Program { name: "on_end".into(), attached_to: "lock:contention_end".into(), ..Program::default() },
+        ],
+        notes: vec!["holders of spinlocks are not known on this kernel".into(), "\u{1b}[2J".into()],
+        ..Manifest::begin("0.1.0")
+    };
+    manifest.losses.set(Loss::TotalsFull, 120);
+    manifest.losses.0.insert("later\u{1b}[1m".into(), 1);
+    let mut losses = manifest.losses.clone();
+    losses.set(Loss::Unreadable, 1);
+    let table = |name, segments, rows, bytes| TableInfo { name, segments, rows, bytes };
+    Info {
+        path: "a.lima".into(),
+        manifest,
+        complete: false,
+        losses,
+        tables: vec![table("totals", 1, 12_345, 734_003), table("events", 0, 0, 0)],
+        damaged: vec![("a.lima/events/\u{1b}.parquet".into(), "it is not named as a segment is".into())],
+    }
+}
+
+#[test]
+fn a_page_with_everything() {
+    insta::assert_snapshot!(page(&info()), @"");
+}
+
+#[test]
+fn a_page_with_nothing() {
+    let manifest = Manifest::begin("0.1.0");
+    let info = Info {
+        path: "a.lima".into(),
+        manifest,
+        complete: true,
+        losses: Losses::none(),
+        tables: Vec::new(),
+        damaged: Vec::new(),
+    };
+    insta::assert_snapshot!(page(&info), @"");
+}
+
+#[test]
+fn no_control_character_reaches_the_terminal() {
+    assert!(page(&info()).chars().all(|c| c == '\n' || !c.is_control()));
+}
+
+#[test]
+fn the_json_has_what_was_found_when_reading() {
+    let json = info().json();
+    assert_eq!(json["schema"], "lima-info/1");
+    let trace = &json["trace"];
+    assert_eq!(trace["complete"], false);
+    assert_eq!(trace["losses"]["unreadable_segments"], 1);
+    assert_eq!(trace["losses"]["totals_full"], 120);
+    assert_eq!(trace["kernel"]["release"], "6.18.5");
+    assert_eq!(trace["tables"][0]["rows"], 12_345);
+    assert_eq!(trace["damaged"][0]["reason"], "it is not named as a segment is");
+}
+
+#[test]
+fn durations_and_sizes_have_three_digits() {
+    let durations = [0, 999, 1_000, 50_000, 1_234_567, 999_999_999, 12_345_678_901, 100_000_000_000, 7_322_000_000_000];
+    assert_eq!(
+        durations.map(duration),
+        ["0 ns", "999 ns", "1 us", "50 us", "1.23 ms", "1000 ms", "12.3 s", "1 min 40 s", "2 h 2 min 2 s"]
+    );
+    assert_eq!(
+        [1_023, 1_024, 734_003, 5 << 20, 3 << 40].map(size),
+        ["1023 B", "1 KiB", "717 KiB", "5 MiB", "3072 GiB"]
+    );
+}
+
+#[test]
+fn a_command_shows_where_its_words_end() {
+    assert_eq!(["ls", "", "a b", "it's"].map(quoted), ["ls", "''", "'a b'", "'it'\\''s'"]);
+}

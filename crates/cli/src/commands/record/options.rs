@@ -1,0 +1,222 @@
+//! What `record` and `stat` can be asked, and what it means for the collector.
+
+use super::units;
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use lima_model::manifest::{self, Filter};
+use lima_model::{LockType, escape};
+use lima_probe::contention::{Filters, Options, TenantBy, comm_tenant, user_tenant};
+use lima_probe::tenants::{CgroupLayout, Namer, Users};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Options of a recording.
+#[derive(Args, Debug)]
+pub struct RecordOptions {
+    /// How long to record: 10s, 500ms, 2m (default: until Ctrl-C)
+    #[arg(short = 'd', long, value_name = "TIME", value_parser = units::duration, conflicts_with = "command")]
+    pub duration: Option<Duration>,
+
+    /// Record while this command runs, and pass on its exit status
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<std::ffi::OsString>,
+
+    /// Keep single waits as events from this duration on; 0 keeps all. Totals always count every wait
+    #[arg(long, value_name = "TIME", default_value = "50us", value_parser = units::duration)]
+    pub threshold: Duration,
+
+    /// Sum up waits over this long, for reports that show when
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = units::duration)]
+    pub bucket: Duration,
+
+    /// Record the user stacks of waiters, too
+    #[arg(long)]
+    pub user_stacks: bool,
+
+    /// What makes a tenant
+    #[arg(long, value_name = "WHAT", default_value = "cgroup")]
+    pub tenant_by: TenantKind,
+
+    /// Most keys (lock, stack, tenants ...) of the totals in one bucket
+    #[arg(long, value_name = "N", default_value_t = 16384, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
+    pub max_totals: u32,
+
+    /// Size of the buffer for single waits: 4M, 512K (a power of two)
+    #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = units::bytes)]
+    pub buffer: u64,
+
+    /// Count only waits of these processes
+    #[arg(long, value_name = "PID", value_delimiter = ',', help_heading = "Filters, applied in the kernel")]
+    pub pid: Vec<u32>,
+
+    /// ... of these threads
+    #[arg(long, value_name = "TID", value_delimiter = ',', help_heading = "Filters, applied in the kernel")]
+    pub tid: Vec<u32>,
+
+    /// ... of processes with these names
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Filters, applied in the kernel")]
+    pub comm: Vec<String>,
+
+    /// ... of this cgroup and all below it: its path, from the root of the hierarchy or as a folder
+    #[arg(long, value_name = "PATH", help_heading = "Filters, applied in the kernel")]
+    pub cgroup: Option<PathBuf>,
+
+    /// ... of these tenants, as reports name them
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Filters, applied in the kernel")]
+    pub tenant: Vec<String>,
+
+    /// ... that end on these CPUs: 0,2-5
+    #[arg(long, value_name = "LIST", value_parser = units::cpus, help_heading = "Filters, applied in the kernel")]
+    pub cpu: Option<units::Cpus>,
+
+    /// ... for these lock types: mutex, rwsem, spinlock, rwlock, rtmutex, percpu_rwsem, semaphore, rwlock_rt
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = lock_type,
+          help_heading = "Filters, applied in the kernel")]
+    pub lock_type: Vec<LockType>,
+}
+
+/// What makes a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TenantKind {
+    /// The cgroup: a container, a unit, a pod
+    Cgroup,
+    /// The pid namespace
+    Pidns,
+    /// The name of the process
+    Comm,
+    /// The user
+    User,
+}
+
+fn lock_type(text: &str) -> Result<LockType, String> {
+    LockType::from_name(text).ok_or_else(|| {
+        let names: Vec<_> = LockType::ALL.iter().map(|lock_type| lock_type.name()).collect();
+        format!("no such lock type; there are {}", names.join(", "))
+    })
+}
+
+/// A recording as the collector wants it.
+#[derive(Debug)]
+pub struct Plan {
+    pub options: Options,
+    pub layout: CgroupLayout,
+    pub asked: manifest::Options,
+}
+
+impl RecordOptions {
+    /// Checks the options against each other and the machine.
+    pub fn plan(&self) -> Result<Plan> {
+        ensure!(self.bucket >= Duration::from_millis(10), "--bucket: 10ms is the least, {:?} was asked for", self.bucket);
+        ensure!(self.bucket <= Duration::from_secs(3600), "--bucket: 1h is the most, {:?} was asked for", self.bucket);
+        let layout = CgroupLayout::detect(Path::new("/"));
+        let tenant_by = match self.tenant_by {
+            TenantKind::Cgroup => TenantBy::Cgroup(layout.controller.map(str::to_owned)),
+            TenantKind::Pidns => TenantBy::Pidns,
+            TenantKind::Comm => TenantBy::Comm,
+            TenantKind::User => TenantBy::User,
+        };
+        let options = Options {
+            threshold_ns: nanoseconds(self.threshold),
+            tenant_by,
+            user_stacks: self.user_stacks,
+            filters: self.filters(&layout)?,
+            max_totals: self.max_totals,
+            buffer_bytes: u32::try_from(self.buffer)?,
+        };
+        let asked = manifest::Options {
+            level: "contention".to_owned(),
+            threshold_ns: options.threshold_ns,
+            bucket_ns: nanoseconds(self.bucket),
+            user_stacks: self.user_stacks,
+            tenant_by: self.tenant_by.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()),
+            cgroup_hierarchy: layout.hierarchy.clone(),
+            filters: self.asked_filters(),
+            max_totals: self.max_totals,
+            buffer_bytes: self.buffer,
+        };
+        Ok(Plan { options, layout, asked })
+    }
+
+    fn filters(&self, layout: &CgroupLayout) -> Result<Filters> {
+        if let Some(long) = self.comm.iter().find(|comm| comm.len() > 15) {
+            bail!("--comm {}: the kernel keeps 15 bytes of a name; give its first 15", escape::terminal(long));
+        }
+        Ok(Filters {
+            pids: self.pid.clone(),
+            tids: self.tid.clone(),
+            comms: self.comm.clone(),
+            cgroup: self.cgroup.as_deref().map(|path| cgroup(path, layout)).transpose()?,
+            tenants: if self.tenant.is_empty() { None } else { Some(self.tenants(layout)?) },
+            cpus: self.cpu.as_ref().map(|cpus| cpus.0.clone()).unwrap_or_default(),
+            types: self.lock_type.clone(),
+        })
+    }
+
+    /// The kernel side's numbers of the tenants that were named.
+    fn tenants(&self, layout: &CgroupLayout) -> Result<Vec<u64>> {
+        let mut numbers = Vec::new();
+        let users = Users::read(Path::new("/"));
+        let mut namer = Namer::new(layout.clone());
+        for name in &self.tenant {
+            let found = match self.tenant_by {
+                _ if name == "kernel" => vec![lima_probe::contention::codes::TENANT_KERNEL],
+                TenantKind::Cgroup => namer.of_tenant(name),
+                TenantKind::Comm => vec![comm_tenant(name)],
+                TenantKind::User => users.number(name).map(user_tenant).into_iter().collect(),
+                TenantKind::Pidns => {
+                    let number = name.strip_prefix("pidns:").unwrap_or(name);
+                    number.split('/').next().and_then(|number| number.parse().ok()).into_iter().collect()
+                }
+            };
+            if found.is_empty() && self.tenant_by == TenantKind::Cgroup {
+                tracing::warn!("no tenant is called {} now; one that starts later will be recorded", escape::terminal(name));
+            } else if found.is_empty() {
+                bail!("--tenant {}: there is none of that name", escape::terminal(name));
+            }
+            numbers.extend(found);
+        }
+        Ok(numbers)
+    }
+
+    /// The filters as they were asked for, for the manifest.
+    fn asked_filters(&self) -> Vec<Filter> {
+        let numbers = |numbers: &[u32]| numbers.iter().map(u32::to_string).collect();
+        let filters: [(&str, Vec<String>); 7] = [
+            ("pid", numbers(&self.pid)),
+            ("tid", numbers(&self.tid)),
+            ("comm", self.comm.clone()),
+            ("cgroup", self.cgroup.iter().map(|path| path.to_string_lossy().into_owned()).collect()),
+            ("tenant", self.tenant.clone()),
+            ("cpu", self.cpu.as_ref().map(|cpus| numbers(&cpus.0)).unwrap_or_default()),
+            ("type", self.lock_type.iter().map(|lock_type| lock_type.name().to_owned()).collect()),
+        ];
+        let asked = filters.into_iter().filter(|(_, values)| !values.is_empty());
+        asked.map(|(field, values)| Filter { field: field.to_owned(), values }).collect()
+    }
+}
+
+/// The id and depth of a cgroup, for the filter in the kernel.
+fn cgroup(path: &Path, layout: &CgroupLayout) -> Result<(u64, u32)> {
+    let mount = layout.mount.as_deref().context("--cgroup: no cgroup hierarchy is mounted here")?;
+    let folder = if path.starts_with(mount) {
+        path.to_owned()
+    } else {
+        mount.join(path.strip_prefix("/").unwrap_or(path))
+    };
+    let about = std::fs::metadata(&folder).with_context(|| {
+        format!(
+            "--cgroup {}: there is no such cgroup in the {} hierarchy ({})",
+            path.display(),
+            layout.hierarchy,
+            mount.display()
+        )
+    })?;
+    let inside = folder.strip_prefix(mount).map_or(0, |inside| inside.components().count());
+    let above = Path::new(&layout.mount_root).components().skip(1).count();
+    Ok((about.ino(), u32::try_from(inside + above)?))
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Who held the lock, and for which part of a wait.
+ *
+ * The tracepoints do not say it, so the lock is looked at: when the wait
+ * begins, when spinning turns into sleeping, when the waiter is woken, and when
+ * it has the lock. Each look settles the time since the last one: what the lock
+ * said then, checked against what is known now. Where the two do not fit
+ * together the time is *unknown*.
+ */
+#ifndef LIMA_HOLDER_H
+#define LIMA_HOLDER_H
+
+/* Whoever finds a lock free while spinning takes it at once. A longer spin means that somebody else was faster. */
+#define FREE_SPIN_NS 2000
+
+enum lock_state {
+	STATE_UNKNOWN = 0,
+	STATE_FREE = 1,
+	STATE_HELD = 2, /* by the task in wait->seen */
+	STATE_READERS = 3, /* by nobody knows which readers */
+};
+
+struct seen {
+	__u64 tenant;
+	__u32 tid;
+	__u32 tgid;
+	__u8 comm[COMM_LEN];
+	__u64 on_cpu;
+};
+
+struct wait {
+	__u64 lock;
+	__u64 begin_ns;
+	__u64 phase_ns; /* begin of spinning or sleeping */
+	__u64 spin_ns;
+	__u64 look_ns; /* the last look */
+	__u64 woken_ns; /* the last time it was woken, 0: never */
+	__u64 free_ns;
+	__u64 unknown_ns;
+	__u64 holder_stack;
+	__u64 release_stack;
+	struct seen seen; /* the owner at the last look */
+	struct holder main; /* held the lock longest */
+	struct holder other;
+	__u32 waker_tid;
+	__u8 lock_type;
+	__u8 mode;
+	__u8 state;
+	__u8 spinning;
+	__u32 zero;
+};
+
+#define TASK_WAITS 4
+struct task_state {
+	__u32 depth;
+	__u32 waker_tid;
+	/* The last lock that the task got after waiting, when it was woken for it, by whom, and when it got it. */
+	__u64 acquired;
+	__u64 acquired_ns;
+	__u64 woken_ns;
+	struct wait waits[TASK_WAITS];
+};
+
+/* Waits of sleeping locks of each task. Written by the task's own programs and by its waker, which runs while the
+ * task does not. Freed with the task. No memory: counted in LOST_TASK_STATE. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_state);
+} task_states SEC(".maps");
+
+static __always_inline void remember_owner(struct wait *wait, __u64 owner)
+{
+	struct task_struct *task = (struct task_struct *)owner;
+	struct seen *seen = &wait->seen;
+
+	if (bpf_ksym_exists(bpf_rdonly_cast)) {
+		task = bpf_rdonly_cast(task, bpf_core_type_id_kernel(struct task_struct));
+		seen->tid = task->pid;
+		seen->tgid = task->tgid;
+		seen->on_cpu = task->on_cpu;
+		bpf_probe_read_kernel(seen->comm, sizeof(seen->comm), task->comm);
+		seen->tenant = tenant_of(task, true, seen->comm);
+		return;
+	}
+	seen->tid = BPF_CORE_READ(task, pid);
+	seen->tgid = BPF_CORE_READ(task, tgid);
+	seen->on_cpu = BPF_CORE_READ(task, on_cpu);
+	BPF_CORE_READ_INTO(&seen->comm, task, comm);
+	seen->tenant = tenant_of(task, false, seen->comm);
+}
+
+/* What the lock says now. waiter: the address of the waiting task. */
+static __always_inline __u8 look(struct wait *wait, __u64 waiter)
+{
+	__u64 owner, held, readers;
+
+	if (!settings.peek)
+		return STATE_UNKNOWN;
+	if (wait->lock_type == LOCK_MUTEX) {
+		owner = peek(wait->lock + bpf_core_field_offset(struct mutex, owner)) & ~MUTEX_FLAGS;
+	} else if (wait->lock_type == LOCK_RWSEM) {
+		held = peek(wait->lock + bpf_core_field_offset(struct rw_semaphore, count));
+		readers = (held & RWSEM_READER_MASK) >> RWSEM_READER_SHIFT;
+		if (readers)
+			return STATE_READERS;
+		if (!(held & RWSEM_WRITER_LOCKED))
+			return STATE_FREE;
+		owner = peek(wait->lock + bpf_core_field_offset(struct rw_semaphore, owner)) & ~RWSEM_OWNER_FLAGS;
+		/* The writer sets the count first, the owner then. */
+		if (!owner)
+			return STATE_UNKNOWN;
+	} else {
+		return STATE_UNKNOWN;
+	}
+	/* Handed over to the waiter, which does not know it yet. */
+	if (!owner || owner == waiter)
+		return STATE_FREE;
+	remember_owner(wait, owner);
+	return STATE_HELD;
+}
+
+static __always_inline void credit(struct wait *wait, const struct seen *who, __u64 ns, __u8 method)
+{
+	struct holder *main = &wait->main, *other = &wait->other, *to;
+
+	if (!main->held_ns || main->tid == who->tid)
+		to = main;
+	else if (!other->held_ns || other->tid == who->tid)
+		to = other;
+	else {
+		wait->unknown_ns += ns;
+		return;
+	}
+	to->tid = who->tid;
+	to->tgid = who->tgid;
+	to->tenant = who->tenant;
+	__builtin_memcpy(to->comm, who->comm, COMM_LEN);
+	to->held_ns += ns;
+	to->method = method;
+}
+
+/* Settles the time since the last look without help from a waker. */
+static __always_inline void settle(struct wait *wait, __u64 now)
+{
+	__u64 ns = now - wait->look_ns;
+
+	if (wait->state == STATE_HELD)
+		credit(wait, &wait->seen, ns, METHOD_OWNER_WORD);
+	else if (wait->state == STATE_FREE && (!wait->spinning || ns <= FREE_SPIN_NS))
+		wait->free_ns += ns;
+	else
+		wait->unknown_ns += ns;
+	wait->look_ns = now;
+}
+
+/*
+ * Settles the time since the last look, now that the waker is known. A task
+ * that lets a lock go wakes the first waiter itself: so the waker held the lock
+ * until now, unless it only interrupts the wait (a signal).
+ */
+static __always_inline void settle_woken(struct wait *wait, const struct seen *before, const struct seen *waker,
+					 const struct task_state *its, __u8 state, __u64 now)
+{
+	__u64 since = wait->look_ns, ns = now - since, woken;
+
+	wait->look_ns = now;
+	if (wait->state == STATE_HELD && before->tid == waker->tid) {
+		credit(wait, waker, ns, METHOD_OWNER_AND_WAKER);
+		return;
+	}
+	if (wait->state == STATE_READERS && state != STATE_READERS) {
+		/* No reader gets in past a waiting writer: the last to leave held the lock all the time. */
+		credit(wait, waker, ns, METHOD_LAST_READER);
+		return;
+	}
+	if (!its || its->acquired != wait->lock || its->acquired_ns < since) {
+		wait->unknown_ns += ns;
+		return;
+	}
+	/* The lock went from hand to hand: the waker waited for it, too, and got it after our last look. */
+	woken = its->woken_ns >= since ? its->woken_ns : its->acquired_ns;
+	credit(wait, waker, now - its->acquired_ns, METHOD_ACQUIRER);
+	wait->free_ns += its->acquired_ns - woken;
+	if (wait->state == STATE_FREE)
+		wait->free_ns += woken - since;
+	else if (wait->state == STATE_HELD && woken == its->woken_ns && its->waker_tid == before->tid)
+		credit(wait, before, woken - since, METHOD_OWNER_AND_WAKER);
+	else
+		wait->unknown_ns += woken - since;
+}
+
+#endif

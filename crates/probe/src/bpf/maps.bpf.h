@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* The maps of the contention collector: who writes, who reads, what happens when one is full. */
+#ifndef LIMA_MAPS_H
+#define LIMA_MAPS_H
+
+/* Set before loading. */
+const volatile struct settings settings = {};
+
+/* Which of the two pairs of totals the programs write; the recorder flips it at the end of each time bucket, waits
+ * until no program can still be in the old pair, and empties that one. So nothing is read while it is written. */
+volatile __u32 generation = 0;
+
+/* How many tasks sleep in a wait: sched_waking has nothing to do while there is none. */
+__u64 sleepers = 0;
+
+/* Set by the recorder when there is any entry in sandboxes. */
+volatile __u32 have_sandboxes = 0;
+
+/* Sums over waits. Written at contention_end, read and emptied by the recorder, which sets the size. Full, or no memory
+ * at that moment: the wait is sent through the ring buffer instead and added up by the recorder. Per CPU, and a program never interrupts itself: no atomics. */
+struct totals_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct totals_key);
+	__type(value, struct totals);
+};
+struct totals_map totals_0 SEC(".maps");
+struct totals_map totals_1 SEC(".maps");
+
+/* Sums by task, as the totals. */
+struct task_totals_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct task_key);
+	__type(value, struct task_totals);
+};
+struct task_totals_map tasks_0 SEC(".maps");
+struct task_totals_map tasks_1 SEC(".maps");
+
+/* Single waits, new stacks, notices. Read by the recorder, which sets the size. Full: counted by kind. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} records SEC(".maps");
+
+/* Counts by enum counter; read by the recorder. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* Stacks whose addresses were sent, and how often for learning. Full: the oldest is forgotten and sent again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u32);
+} stacks_sent SEC(".maps");
+
+/* Where return addresses lie on stacks; written by the recorder. Full: stacks with other addresses are walked. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rules);
+} rules SEC(".maps");
+
+/* Names of slab caches by address. Written here, read by the recorder. Full: the cache stays without a name. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2048);
+	__type(key, __u64);
+	__type(value, struct slab_cache);
+} slab_caches SEC(".maps");
+
+/* Processes of sandboxes and virtual machines, to their tenant. Written by the recorder and at fork, cleared at exit.
+ * Full: the process belongs to its cgroup. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, __u64);
+} sandboxes SEC(".maps");
+
+/* The values that pass a filter, written by the recorder before loading (tenants also later). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u8);
+} filter_tgids SEC(".maps"), filter_tids SEC(".maps"), filter_cpus SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u8);
+} filter_tenants SEC(".maps");
+
+struct comm {
+	__u8 name[COMM_LEN];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct comm);
+	__type(value, __u8);
+} filter_comms SEC(".maps");
+
+/* Names by their hash, for TENANT_BY_COMM. Written here, read by the recorder. Full: the name stays a number. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct comm);
+} comm_names SEC(".maps");
+
+static __always_inline void count(enum counter which, __u64 n)
+{
+	__u32 key = which;
+	__u64 *value = bpf_map_lookup_elem(&counters, &key);
+
+	if (value)
+		*value += n;
+}
+
+/*
+ * Submits a record. The recorder looks into the buffer by itself some twenty times a second, as waking it for each
+ * record would cost more than the record; it is woken when the buffer fills up before that.
+ */
+static __always_inline void submit(void *record)
+{
+	__u64 waiting = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA);
+
+	bpf_ringbuf_submit(record, waiting > settings.wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+#endif

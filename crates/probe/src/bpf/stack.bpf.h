@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The stack of a wait as a number.
+ *
+ * The kernel's own walk costs 1.4-1.7 us, several times as much as everything
+ * else that is done for a wait: it looks up each frame's layout in tables that
+ * are made for all code there is. But waits go through few places, and how far
+ * one return address lies above the other is fixed by the code that it returns
+ * to. So a stack is walked when it is new; the recorder learns these distances
+ * from it (contention/recall.rs), and from then on a stack is read by stepping
+ * from address to address. A distance that turns out not to be fixed is not used.
+ * Every 512th stack is walked as well, and a difference is counted as a loss
+ * (LOST_STACK_MISMATCH).
+ */
+#ifndef LIMA_STACK_H
+#define LIMA_STACK_H
+
+#define CHECK_EVERY 512
+#define LEARN_ATTEMPTS 24
+#define LEARN_PAUSE_NS 1000000
+
+struct walk {
+	__u64 base; /* address of the program's context, as a number */
+	__u64 learn_after_ns;
+	__u32 recalled; /* since the last check */
+	__u32 zero;
+	__u64 addresses[MAX_FRAMES + 1];
+};
+
+/* Working space of one program on one CPU. contention_end and sched_waking can nest: one slot each. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct walk);
+} walks SEC(".maps");
+
+enum walk_slot { WALK_END = 0, WALK_WAKING = 1 };
+
+/* Reads 8 bytes of kernel memory; 0 where there is none. */
+static __always_inline __u64 peek(__u64 address)
+{
+	__u64 value = 0;
+
+	if (bpf_ksym_exists(bpf_rdonly_cast)) {
+		const struct timespec64 *p =
+			bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct timespec64));
+		return p->tv_sec;
+	}
+	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
+	return value;
+}
+
+/* The verifier does no sums on a context pointer; having been in a map, it is a number. */
+static __always_inline __u64 address_of(void *ctx, volatile __u64 *through)
+{
+	*through = (__u64)ctx;
+	return *through;
+}
+
+static __always_inline bool on_task_stack(__u64 address, struct task_struct *task)
+{
+	return address - (__u64)task->stack < THREAD_SIZE;
+}
+
+static __always_inline __u64 mix(__u64 hash, __u64 address)
+{
+	hash = (hash ^ address) * RULE_HASH;
+	return hash ^ (hash >> 29);
+}
+
+static __always_inline __u64 hash_addresses(const __u64 *addresses, __u32 n)
+{
+	__u64 hash = 0;
+
+	for (__u32 i = 0; i < MAX_FRAMES; i++) {
+		if (i >= n)
+			break;
+		hash = mix(hash, addresses[i]);
+	}
+	return hash;
+}
+
+static __always_inline void send_stack(struct walk *walk, __u64 hash, __u32 n, __u32 tgid, bool learn, __u64 now)
+{
+	struct stack_record *record;
+	__u32 *sent = bpf_map_lookup_elem(&stacks_sent, &hash);
+	__u32 attempts = 1;
+
+	learn = learn && now > walk->learn_after_ns;
+	if (sent && (!learn || *sent > LEARN_ATTEMPTS))
+		return;
+	record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
+	if (!record) {
+		if (!sent)
+			count(LOST_STACK, 1);
+		return;
+	}
+	record->kind = RECORD_STACK;
+	record->count = n;
+	record->stack = hash;
+	record->tgid = tgid;
+	record->word_count = 0;
+	bpf_probe_read_kernel(record->addresses, sizeof(walk->addresses), walk->addresses);
+	if (learn) {
+		__u64 size = THREAD_SIZE - (walk->base & (THREAD_SIZE - 1));
+
+		if (size > sizeof(record->words))
+			size = sizeof(record->words);
+		if (!bpf_probe_read_kernel(record->words, size, (void *)walk->base))
+			record->word_count = size / 8;
+		walk->learn_after_ns = now + LEARN_PAUSE_NS;
+	}
+	submit(record);
+	if (sent) {
+		*sent += 1;
+	} else {
+		attempts = learn ? 1 : 0;
+		bpf_map_update_elem(&stacks_sent, &hash, &attempts, BPF_ANY);
+	}
+}
+
+/* The kernel's own walk; 0 when it fails. */
+static __always_inline __u64 walk_stack(void *ctx, struct walk *walk, bool learn, __u64 now)
+{
+	long size = bpf_get_stack(ctx, walk->addresses, MAX_FRAMES * sizeof(__u64), 0);
+	__u64 hash;
+	__u32 n;
+
+	if (size <= 0) {
+		count(LOST_STACK_MISSING, 1);
+		return 0;
+	}
+	n = size / sizeof(__u64);
+	hash = hash_addresses(walk->addresses, n);
+	count(COUNT_WALKED, 1);
+	send_stack(walk, hash, n, 0, learn, now);
+	return hash;
+}
+
+static __always_inline const struct rule *rule_for(const struct rules *rules, __u64 address)
+{
+	__u32 slot = (address * RULE_HASH) >> (64 - RULE_BITS);
+	const struct rule *rule = &rules->rules[slot & (RULES - 1)];
+
+	if (rule->address == address)
+		return rule;
+	rule = &rules->rules[(slot ^ 1) & (RULES - 1)];
+	return rule->address == address ? rule : NULL;
+}
+
+/*
+ * A function that wants its frame at a multiple of 16 bytes leaves a gap of 8
+ * where its caller's is not. What lies at the wrong one of the two places is a
+ * saved register or a local of the caller; should it look like a return address
+ * as well, nothing is decided.
+ */
+static __always_inline __u64 either(const struct rules *rules, __u64 lower)
+{
+	bool at_lower = rule_for(rules, peek(lower)), at_upper = rule_for(rules, peek(lower + 8));
+
+	if (at_lower == at_upper)
+		return 0;
+	return at_lower ? lower : lower + 8;
+}
+
+/* The stack read by what is known of its addresses, or 0. */
+static __always_inline __u64 recall(__u64 base)
+{
+	__u32 zero = 0;
+	const struct rules *rules_now = bpf_map_lookup_elem(&rules, &zero);
+	const struct rule *rule;
+	__u64 at, address, hash;
+
+	if (!rules_now || !rules_now->first)
+		return 0;
+	at = base + rules_now->first;
+	hash = rules_now->machinery;
+	for (int i = 0; i < MAX_FRAMES; i++) {
+		address = peek(at);
+		rule = rule_for(rules_now, address);
+		if (!rule)
+			return 0;
+		hash = mix(hash, address);
+		if (rule->kind == RULE_STEP)
+			at += rule->delta;
+		else if (rule->kind == RULE_EITHER)
+			at = either(rules_now, at + rule->delta);
+		else if (rule->kind == RULE_END)
+			return hash;
+		else if (rule->kind == RULE_LAST)
+			return mix(hash, rule->next);
+		else
+			return 0;
+	}
+	return 0;
+}
+
+/* The kernel stack of the wait that ends here. */
+static __always_inline __u64 stack_of(void *ctx, struct walk *walk, bool on_task, __u64 now)
+{
+	__u64 hash, walked;
+
+	hash = on_task && settings.peek ? recall(walk->base) : 0;
+	if (hash) {
+		count(COUNT_RECALLED, 1);
+		if (++walk->recalled < CHECK_EVERY)
+			return hash;
+		walk->recalled = 0;
+	}
+	walked = walk_stack(ctx, walk, on_task && settings.peek && !hash, now);
+	if (hash && walked && walked != hash)
+		count(LOST_STACK_MISMATCH, 1);
+	return walked;
+}
+
+static __always_inline __u64 user_stack_of(void *ctx, struct walk *walk, struct task_struct *task, __u64 now)
+{
+	long size;
+	__u64 hash;
+
+	if (!settings.user_stacks || task->flags & PF_KTHREAD)
+		return 0;
+	size = bpf_get_stack(ctx, walk->addresses, MAX_FRAMES * sizeof(__u64), BPF_F_USER_STACK);
+	if (size <= 0) {
+		count(LOST_USER_STACK, 1);
+		return 0;
+	}
+	/* The same addresses mean other code in another process. */
+	hash = hash_addresses(walk->addresses, size / sizeof(__u64)) ^ ((__u64)task->tgid * 0x9e3779b97f4a7c15ULL);
+	send_stack(walk, hash, size / sizeof(__u64), task->tgid, false, now);
+	return hash;
+}
+
+#endif

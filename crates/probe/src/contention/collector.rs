@@ -1,0 +1,439 @@
+//! Loading, attaching, and taking out what was collected.
+
+use super::drain::{Plain, drain, read_plain};
+use super::recall::Rules;
+use super::skeleton::{ContentionSkel, ContentionSkelBuilder, OpenContentionSkel};
+use super::{Error, Options, TenantBy, codes, types};
+use lima_model::manifest::Program;
+use lima_model::{Loss, LockType};
+use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
+use libbpf_rs::{Link, MapCore, MapFlags, OpenObject, RingBuffer, RingBufferBuilder};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+use std::{fmt, fs, ptr, thread};
+
+// SAFETY: generated from C structs of integers and arrays of integers.
+unsafe impl Plain for types::totals_key {}
+// SAFETY: as above.
+unsafe impl Plain for types::totals {}
+// SAFETY: as above.
+unsafe impl Plain for types::task_key {}
+// SAFETY: as above.
+unsafe impl Plain for types::task_totals {}
+// SAFETY: as above.
+unsafe impl Plain for types::event {}
+// SAFETY: as above.
+unsafe impl Plain for types::stack_record {}
+// SAFETY: as above.
+unsafe impl Plain for types::cgroup_notice {}
+// SAFETY: as above.
+unsafe impl Plain for types::exec_notice {}
+
+/// A record of the ring buffer.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// A single wait.
+    Event(Box<types::event>),
+    /// A stack that may be new.
+    Stack(Box<types::stack_record>),
+    /// A new cgroup.
+    Cgroup(Box<types::cgroup_notice>),
+    /// A process that may be a sandbox or a virtual machine.
+    Exec(types::exec_notice),
+}
+
+impl Record {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        Some(match read_plain::<u32>(bytes)? {
+            1 => Self::Event(Box::new(read_plain(bytes)?)),
+            2 => Self::Stack(Box::new(read_plain(bytes)?)),
+            3 => Self::Cgroup(Box::new(read_plain(bytes)?)),
+            4 => Self::Exec(read_plain(bytes)?),
+            _ => return None,
+        })
+    }
+}
+
+// SAFETY: a number.
+unsafe impl Plain for u32 {}
+
+/// The sums of one time bucket, taken out of the kernel.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// Totals with their keys, the CPUs added up.
+    pub totals: Vec<(types::totals_key, types::totals)>,
+    /// Totals by task.
+    pub tasks: Vec<(types::task_key, types::task_totals)>,
+}
+
+/// The kernel side's counters at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters([u64; Counters::SLOTS]);
+
+impl Counters {
+    const SLOTS: usize = 24;
+    const NO_BEGIN: usize = 16;
+    const BEGUN: usize = 17;
+    const ENDED: usize = 18;
+    const RECALLED: usize = 19;
+    const WALKED: usize = 20;
+
+    /// What was lost for a cause that the kernel side counts; 0 for the others.
+    pub fn lost(&self, cause: Loss) -> u64 {
+        if (cause as usize) < Loss::KERNEL { self.0[cause as usize] } else { 0 }
+    }
+
+    /// Ends of waits without a begin.
+    pub fn no_begin(&self) -> u64 {
+        self.0[Self::NO_BEGIN]
+    }
+
+    /// Waits begun and not ended.
+    pub fn unfinished(&self) -> u64 {
+        self.0[Self::BEGUN].saturating_sub(self.0[Self::ENDED]).saturating_sub(self.lost(Loss::BeginWithoutEnd))
+    }
+
+    /// Waits that ended, whether they passed the filters or not.
+    pub fn ended(&self) -> u64 {
+        self.0[Self::ENDED]
+    }
+
+    /// Stacks recalled, and stacks walked.
+    pub fn stacks(&self) -> (u64, u64) {
+        (self.0[Self::RECALLED], self.0[Self::WALKED])
+    }
+}
+
+/// The programs at work. Dropping it detaches and unloads everything.
+pub struct Collector<'obj> {
+    // Before the skeleton: the ring buffer reads a map of it.
+    ring: RingBuffer<'obj>,
+    queue: Rc<RefCell<VecDeque<Record>>>,
+    links: Vec<Link>,
+    skeleton: ContentionSkel<'obj>,
+    rules: Rules,
+    generation: u32,
+    cpus: usize,
+    /// What this kernel lacks, in sentences for people.
+    pub notes: Vec<String>,
+}
+
+impl fmt::Debug for Collector<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector").field("generation", &self.generation).finish_non_exhaustive()
+    }
+}
+
+impl<'obj> Collector<'obj> {
+    /// Loads the programs and attaches them.
+    ///
+    /// # Errors
+    /// When the kernel or the privileges do not permit it, or an option asks for what this kernel has not.
+    pub fn start(storage: &'obj mut MaybeUninit<OpenObject>, options: &Options) -> Result<Self, Error> {
+        if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+            return Err(Error::NoBtf);
+        }
+        // libbpf writes pages of verifier output to stderr when a program is refused; the error says enough.
+        libbpf_rs::set_print(Some((libbpf_rs::PrintLevel::Debug, |_, text| tracing::debug!("{}", text.trim_end()))));
+        let mut notes = Vec::new();
+        let mut open = ContentionSkelBuilder::default().open(storage).map_err(Error::load)?;
+        configure(&mut open, options)?;
+        let skeleton = match open.load() {
+            Ok(skeleton) => skeleton,
+            Err(error) => return Err(Error::load(error)),
+        };
+        fill_filters(&skeleton, options)?;
+        let queue = Rc::new(RefCell::new(VecDeque::new()));
+        let ring = ring_buffer(&skeleton, &queue)?;
+        let cpus = libbpf_rs::num_possible_cpus().map_err(Error::map("count the CPUs"))?;
+        let links = attach(&skeleton, &mut notes)?;
+        Ok(Self { ring, queue, links, skeleton, rules: Rules::new(), generation: 0, cpus, notes })
+    }
+
+    /// Waits this long, less when the buffer fills up or a signal comes, and gives the records that are there.
+    ///
+    /// # Errors
+    /// When the ring buffer cannot be read.
+    pub fn poll(&mut self, timeout: Duration) -> Result<Vec<Record>, Error> {
+        match self.ring.poll(timeout).and_then(|()| self.ring.consume()) {
+            Err(error) if error.kind() != libbpf_rs::ErrorKind::Interrupted => {
+                Err(Error::map("read the ring buffer")(error))
+            }
+            _ => Ok(self.queue.borrow_mut().drain(..).collect()),
+        }
+    }
+
+    /// Ends the time bucket: from now on waits are summed up anew, and what was summed up until now can be taken.
+    /// Blocks until no program can still be adding to the old sums.
+    pub fn turn(&mut self) -> u32 {
+        let old = self.generation;
+        self.generation = old.wrapping_add(1);
+        if let Some(bss) = self.skeleton.maps.bss_data.as_deref_mut() {
+            // SAFETY: a valid, aligned field of the memory shared with the kernel, which only reads it.
+            unsafe { ptr::write_volatile(&raw mut bss.generation, self.generation) };
+        }
+        wait_for_programs();
+        old
+    }
+
+    /// Takes out what was summed up in a bucket that [`turn`](Self::turn) has ended.
+    ///
+    /// # Errors
+    /// When a map cannot be read.
+    pub fn take(&mut self, bucket: u32) -> Result<Taken, Error> {
+        let maps = &self.skeleton.maps;
+        let (totals, tasks) = if bucket & 1 == 1 { (&maps.totals_1, &maps.tasks_1) } else { (&maps.totals_0, &maps.tasks_0) };
+        let mut taken = Taken::default();
+        let failed = |source| Error::Map { what: "take out the totals", source };
+        drain(totals.as_fd(), self.cpus, |key, values| taken.totals.push((*key, add_totals(values)))).map_err(failed)?;
+        drain(tasks.as_fd(), self.cpus, |key, values| taken.tasks.push((*key, add_tasks(values)))).map_err(failed)?;
+        Ok(taken)
+    }
+
+    /// Detaches the programs: nothing is collected any more; what was collected can still be taken.
+    pub fn detach(&mut self) {
+        self.links.clear();
+        wait_for_programs();
+    }
+
+    /// The counters.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn counters(&self) -> Result<Counters, Error> {
+        let mut counters = Counters::default();
+        for (slot, sum) in counters.0.iter_mut().enumerate() {
+            let key = u32::try_from(slot).unwrap_or(u32::MAX).to_ne_bytes();
+            let map = &self.skeleton.maps.counters;
+            let values = map.lookup_percpu(&key, MapFlags::ANY).map_err(Error::map("read the counters"))?;
+            *sum = values.iter().flatten().filter_map(|value| Some(u64::from_ne_bytes(value[..8].try_into().ok()?))).sum();
+        }
+        Ok(counters)
+    }
+
+    /// The programs and what they cost so far. Times are 0 unless `kernel.bpf_stats_enabled` is set.
+    pub fn programs(&self) -> Vec<Program> {
+        self.skeleton.object().progs().map(|program| {
+            let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", program.as_fd().as_raw_fd())).unwrap_or_default();
+            let field = |name: &str| {
+                let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+                line.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
+            };
+            Program {
+                name: program.name().to_string_lossy().into_owned(),
+                attached_to: program.section().to_string_lossy().trim_start_matches("tp_btf/").to_owned(),
+                runs: field("run_cnt"),
+                run_ns: field("run_time_ns"),
+                recursion_misses: field("recursion_misses"),
+            }
+        }).collect()
+    }
+
+    /// The name of a slab cache that a record mentions.
+    pub fn slab_cache(&self, address: u64) -> Option<String> {
+        let name = self.skeleton.maps.slab_caches.lookup(&address.to_ne_bytes(), MapFlags::ANY).ok()??;
+        Some(lima_model::escape::c_text(&name)).filter(|name| !name.is_empty())
+    }
+
+    /// The name of a process that stands for a tenant, with tenants by name.
+    pub fn comm(&self, tenant: u64) -> Option<Vec<u8>> {
+        self.skeleton.maps.comm_names.lookup(&tenant.to_ne_bytes(), MapFlags::ANY).ok()?
+    }
+
+    /// Learns from a stack that came with its memory. The first `machinery` addresses are the tracing machinery.
+    pub fn learn(&mut self, record: &types::stack_record, machinery: usize) {
+        self.rules.learn(record, machinery);
+    }
+
+    /// Gives the kernel side what was learned since the last call.
+    pub fn teach(&mut self) {
+        let map = &self.skeleton.maps.rules;
+        for table in self.rules.take_changed().into_iter().flatten() {
+            if let Err(error) = map.update(&0u32.to_ne_bytes(), plain_bytes(&*table), MapFlags::ANY) {
+                tracing::debug!("cannot write the rules of stacks: {error}");
+            }
+        }
+    }
+
+    /// Declares a process to be part of a sandbox or virtual machine.
+    pub fn add_sandbox(&mut self, process: u32, tenant: u64) {
+        let map = &self.skeleton.maps.sandboxes;
+        if let Err(error) = map.update(&process.to_ne_bytes(), &tenant.to_ne_bytes(), MapFlags::ANY) {
+            tracing::warn!("cannot tell the kernel of a sandbox: {error}");
+        }
+        if let Some(bss) = self.skeleton.maps.bss_data.as_deref_mut() {
+            // SAFETY: a valid, aligned field of the memory shared with the kernel, which only reads it.
+            unsafe { ptr::write_volatile(&raw mut bss.have_sandboxes, 1) };
+        }
+    }
+
+    /// Lets the waits of one more tenant pass the filter.
+    pub fn pass_tenant(&mut self, tenant: u64) {
+        let map = &self.skeleton.maps.filter_tenants;
+        if let Err(error) = map.update(&tenant.to_ne_bytes(), &[1], MapFlags::ANY) {
+            tracing::warn!("cannot add a tenant to the filter: {error}");
+        }
+    }
+}
+
+/// The bytes of the rules, for a map.
+fn plain_bytes(rules: &types::rules) -> &[u8] {
+    // SAFETY: repr(C), integers only, no padding (tests/records.rs checks that the sizes of the fields add up).
+    unsafe { std::slice::from_raw_parts(ptr::from_ref(rules).cast::<u8>(), size_of::<types::rules>()) }
+}
+
+/// Blocks until every program that runs now has ended: programs run inside an RCU read section, and
+/// MEMBARRIER_CMD_GLOBAL waits for all of these (kernel/sched/membarrier.c, membarrier(2)).
+fn wait_for_programs() {
+    const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
+    // SAFETY: a system call without pointers.
+    let result = unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };
+    if result < 0 {
+        // Kernels with nohz_full CPUs refuse it. A program runs for microseconds.
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn configure(open: &mut OpenContentionSkel<'_>, options: &Options) -> Result<(), Error> {
+    for map in [&mut open.maps.totals_0, &mut open.maps.totals_1, &mut open.maps.tasks_0, &mut open.maps.tasks_1] {
+        map.set_max_entries(options.max_totals).map_err(Error::map("set the size of the totals"))?;
+    }
+    open.maps.records.set_max_entries(options.buffer_bytes).map_err(Error::map("set the size of the ring buffer"))?;
+    let filters = &options.filters;
+    let (tenant_by, controller) = match &options.tenant_by {
+        TenantBy::Cgroup(None) => (0, 0),
+        TenantBy::Cgroup(Some(name)) => (1, controller_number(name)?),
+        TenantBy::Pidns => (2, 0),
+        TenantBy::Comm => (3, 0),
+        TenantBy::User => (4, 0),
+    };
+    let types = if filters.types.is_empty() { LockType::ALL } else { &filters.types };
+    let rodata = open.maps.rodata_data.as_deref_mut();
+    let Some(rodata) = rodata else { return Err(Error::Option("the BPF object lacks its settings".to_owned())) };
+    rodata.settings = types::settings {
+        threshold_ns: options.threshold_ns,
+        wakeup_bytes: u64::from(options.buffer_bytes) / 4,
+        cgroup_id: filters.cgroup.map_or(0, |(id, _)| id),
+        tenant_by,
+        controller,
+        cgroup_level: filters.cgroup.map_or(0, |(_, level)| level),
+        type_mask: types.iter().fold(0, |mask, &lock_type| mask | 1 << lock_type as u32),
+        filter_cgroup: filters.cgroup.is_some().into(),
+        filter_tgid: (!filters.pids.is_empty()).into(),
+        filter_tid: (!filters.tids.is_empty()).into(),
+        filter_comm: (!filters.comms.is_empty()).into(),
+        filter_tenant: filters.tenants.is_some().into(),
+        filter_cpu: (!filters.cpus.is_empty()).into(),
+        user_stacks: options.user_stacks.into(),
+        peek: 1,
+    };
+    Ok(())
+}
+
+/// This kernel's number of a v1 controller: `enum cgroup_subsys_id` in its BTF.
+fn controller_number(name: &str) -> Result<u32, Error> {
+    let wanted = format!("{name}_cgrp_id");
+    let btf = libbpf_rs::btf::Btf::from_vmlinux().map_err(Error::load)?;
+    let subsystems = btf.type_by_name::<libbpf_rs::btf::types::Enum<'_>>("cgroup_subsys_id");
+    let number = subsystems.and_then(|subsystems| {
+        let member = subsystems.iter().find(|member| member.name.is_some_and(|name| name == wanted.as_str()))?;
+        u32::try_from(member.value).ok()
+    });
+    number.ok_or_else(|| Error::Option(format!("this kernel has no cgroup controller `{name}`")))
+}
+
+fn fill_filters(skeleton: &ContentionSkel<'_>, options: &Options) -> Result<(), Error> {
+    let maps = &skeleton.maps;
+    let filters = &options.filters;
+    let put = |map: &libbpf_rs::MapMut<'_>, key: &[u8]| {
+        map.update(key, &[1], MapFlags::ANY).map_err(Error::map("set a filter (4096 values are the most)"))
+    };
+    filters.pids.iter().try_for_each(|id| put(&maps.filter_tgids, &id.to_ne_bytes()))?;
+    filters.tids.iter().try_for_each(|id| put(&maps.filter_tids, &id.to_ne_bytes()))?;
+    filters.cpus.iter().try_for_each(|id| put(&maps.filter_cpus, &id.to_ne_bytes()))?;
+    for comm in &filters.comms {
+        let mut name = [0u8; 16];
+        let length = comm.len().min(15);
+        name[..length].copy_from_slice(&comm.as_bytes()[..length]);
+        put(&maps.filter_comms, &name)?;
+    }
+    filters.tenants.iter().flatten().try_for_each(|id| put(&maps.filter_tenants, &id.to_ne_bytes()))
+}
+
+fn ring_buffer<'obj>(
+    skeleton: &ContentionSkel<'obj>,
+    queue: &Rc<RefCell<VecDeque<Record>>>,
+) -> Result<RingBuffer<'obj>, Error> {
+    let queue = Rc::clone(queue);
+    let mut builder = RingBufferBuilder::new();
+    let take = move |bytes: &[u8]| {
+        queue.borrow_mut().extend(Record::parse(bytes));
+        0
+    };
+    builder.add(&skeleton.maps.records, take).map_err(Error::map("open the ring buffer"))?;
+    builder.build().map_err(Error::map("open the ring buffer"))
+}
+
+/// The programs without which there is nothing to record; the others make names better.
+const NEEDED: [&str; 3] = ["contention_end", "sched_waking", "contention_begin"];
+
+fn attach(skeleton: &ContentionSkel<'_>, notes: &mut Vec<String>) -> Result<Vec<Link>, Error> {
+    let mut links = Vec::new();
+    for program in skeleton.object().progs_mut() {
+        let name = program.name().to_string_lossy().into_owned();
+        match program.attach() {
+            Ok(link) => links.push(link),
+            Err(source) if NEEDED.contains(&name.as_str()) => {
+                let event = program.section().to_string_lossy().into_owned();
+                return Err(Error::Attach { event, source });
+            }
+            Err(source) => notes.push(format!("cannot attach to {name}: {source}; tenants that start later may lack names")),
+        }
+    }
+    Ok(links)
+}
+
+fn add_totals(cpus: &[types::totals]) -> types::totals {
+    let mut sum = types::totals { slab_offset: codes::NO_OFFSET, ..types::totals::default() };
+    for cpu in cpus {
+        // A CPU that only shared in the held time has no shortest wait.
+        if cpu.waits > 0 && (sum.waits == 0 || cpu.min_ns < sum.min_ns) {
+            sum.min_ns = cpu.min_ns;
+        }
+        sum.max_ns = sum.max_ns.max(cpu.max_ns);
+        sum.waits += cpu.waits;
+        sum.failed += cpu.failed;
+        sum.wait_ns += cpu.wait_ns;
+        sum.spin_ns += cpu.spin_ns;
+        sum.held_ns += cpu.held_ns;
+        sum.free_ns += cpu.free_ns;
+        sum.unknown_ns += cpu.unknown_ns;
+        if cpu.slab != 0 {
+            sum.slab = cpu.slab;
+            sum.slab_offset = cpu.slab_offset;
+        }
+        for (sum, waits) in sum.histogram.iter_mut().zip(&cpu.histogram) {
+            *sum += waits;
+        }
+    }
+    sum
+}
+
+fn add_tasks(cpus: &[types::task_totals]) -> types::task_totals {
+    let mut sum = types::task_totals::default();
+    for cpu in cpus.iter().filter(|cpu| cpu.waits > 0) {
+        sum = types::task_totals {
+            waits: sum.waits + cpu.waits,
+            wait_ns: sum.wait_ns + cpu.wait_ns,
+            max_ns: sum.max_ns.max(cpu.max_ns),
+            spin_ns: sum.spin_ns + cpu.spin_ns,
+            ..*cpu
+        };
+    }
+    sum
+}

@@ -1,0 +1,151 @@
+//! The symbols of the running kernel, from `/proc/kallsyms`.
+
+use std::path::Path;
+use std::{fs, io};
+
+/// A symbol that an address lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Symbol<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The module; `None` for the kernel image.
+    pub module: Option<&'a str>,
+    /// How far the address lies behind the symbol's.
+    pub offset: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    address: u64,
+    /// Where name and module begin in `text`; the module ends where the next entry's name begins.
+    name: u32,
+    module: u32,
+    end: u32,
+    is_code: bool,
+}
+
+/// The kernel's symbols, by address.
+#[derive(Debug, Default)]
+pub struct KernelSymbols {
+    entries: Vec<Entry>,
+    text: String,
+}
+
+impl KernelSymbols {
+    /// Reads a file like `/proc/kallsyms`.
+    ///
+    /// # Errors
+    /// When the file cannot be read. A kernel that hides its addresses (`kptr_restrict`) gives no symbols at all.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        Ok(Self::parse(&String::from_utf8_lossy(&fs::read(path)?)))
+    }
+
+    /// Symbols from the text of such a file: lines of address, type, name and, in brackets, module.
+    pub fn parse(lines: &str) -> Self {
+        let mut symbols = Self::default();
+        for line in lines.lines() {
+            symbols.add(line);
+        }
+        symbols.entries.sort_by_key(|entry| entry.address);
+        symbols
+    }
+
+    fn add(&mut self, line: &str) -> Option<()> {
+        let mut words = line.split_ascii_whitespace();
+        let address = u64::from_str_radix(words.next()?, 16).ok()?;
+        let kind = words.next()?.chars().next()?;
+        let name = words.next()?;
+        // Absolute symbols and the offsets of per-CPU variables are no addresses.
+        if matches!(kind, 'a' | 'A') || address < 1 << 32 {
+            return None;
+        }
+        let module = words.next().and_then(|word| word.strip_prefix('[')?.strip_suffix(']')).unwrap_or_default();
+        let (start, middle) = (self.text.len(), self.text.len() + name.len());
+        self.text.push_str(name);
+        self.text.push_str(module);
+        let at = |position: usize| u32::try_from(position).ok();
+        let is_code = matches!(kind, 't' | 'T' | 'w' | 'W');
+        let entry =
+            Entry { address, name: at(start)?, module: at(middle)?, end: at(self.text.len())?, is_code };
+        self.entries.push(entry);
+        Some(())
+    }
+
+    /// The function that an address of code lies in.
+    pub fn function(&self, address: u64) -> Option<Symbol<'_>> {
+        self.last_before(address, true)
+    }
+
+    /// The variable that an address of data lies in. Kernels without CONFIG_KALLSYMS_ALL name none.
+    pub fn variable(&self, address: u64) -> Option<Symbol<'_>> {
+        let symbol = self.last_before(address, false)?;
+        // Sizes are not known; what lies far behind a symbol belongs to something that has none.
+        (symbol.offset < MAX_VARIABLE).then_some(symbol)
+    }
+
+    /// Whether any function has a symbol: not on kernels that hide their addresses.
+    pub fn has_functions(&self) -> bool {
+        self.entries.iter().any(|entry| entry.is_code)
+    }
+
+    /// Whether any variable has a symbol.
+    pub fn has_variables(&self) -> bool {
+        self.entries.iter().any(|entry| !entry.is_code)
+    }
+
+    /// The last symbol at or below an address, if it is of the wanted kind.
+    fn last_before(&self, address: u64, is_code: bool) -> Option<Symbol<'_>> {
+        let after = self.entries.partition_point(|entry| entry.address <= address);
+        // Several names may share an address: the first one in the file is the usual one.
+        let address_found = self.entries[..after].last()?.address;
+        let first = self.entries[..after].partition_point(|entry| entry.address < address_found);
+        let entry = self.entries[first..after].iter().find(|entry| entry.is_code == is_code)?;
+        // The last symbol has no end: nothing is said about addresses far behind it.
+        if after == self.entries.len() && address - entry.address > MAX_VARIABLE {
+            return None;
+        }
+        let text = |from: u32, to: u32| &self.text[from as usize..to as usize];
+        let module = Some(text(entry.module, entry.end)).filter(|module| !module.is_empty());
+        Some(Symbol { name: text(entry.name, entry.module), module, offset: address - entry.address })
+    }
+}
+
+/// No variable or last function is taken to be larger than this (`init_task`'s stack, hash tables, are symbols of
+/// their own).
+const MAX_VARIABLE: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINES: &str = "\
+ffffffff81000000 T _stext
+ffffffff81000100 T foo
+ffffffff81000100 t foo_alias
+ffffffff81000200 t bar.constprop.0
+ffffffff82000000 D tasklist_lock
+ffffffffc0000000 t mod_fn\t[ext4]
+0000000000000020 A per_cpu_thing
+garbage
+";
+
+    #[test]
+    fn finds_the_symbol_below() {
+        let symbols = KernelSymbols::parse(LINES);
+        let at = |address| symbols.function(address).map(|symbol| (symbol.name, symbol.offset));
+        assert_eq!(at(0xffffffff81000110), Some(("foo", 0x10)));
+        assert_eq!(at(0xffffffff810001ff), Some(("foo", 0xff)));
+        assert_eq!(at(0xffffffff80000000), None);
+        assert_eq!(at(0xffffffff82000004), None, "a variable is no function");
+        assert_eq!(symbols.function(0xffffffffc0000004).unwrap().module, Some("ext4"));
+        assert_eq!(symbols.variable(0xffffffff82000004).unwrap().name, "tasklist_lock");
+        assert!(symbols.variable(0xffffffff81000110).is_none());
+    }
+
+    #[test]
+    fn hidden_addresses_give_no_symbols() {
+        let symbols = KernelSymbols::parse("0000000000000000 T foo\n0000000000000000 T bar\n");
+        assert!(symbols.function(0).is_none());
+        assert!(symbols.function(u64::MAX).is_none());
+    }
+}

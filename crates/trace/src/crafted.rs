@@ -80,7 +80,8 @@ fn open_with(columns: Vec<(&str, ArrayRef, bool)>) -> Trace {
     let arrays = columns.into_iter().map(|(_, array, _)| array).collect();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap();
     let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new_with_options(&mut bytes, batch.schema(), Purpose::Quick.encoding()).unwrap();
+    let mut writer =
+        ArrowWriter::try_new_with_options(&mut bytes, batch.schema(), Purpose::Quick.encoding(Table::Frames)).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
     seal(&mut bytes).unwrap();

@@ -56,7 +56,7 @@ fn merge_into(hidden: &Path, from: &Path, segments: &[Range], table: Table) -> R
             error => Error::Encode { path: path.clone(), why: error.to_string() },
         };
         let mut writer =
-            ArrowWriter::try_new_with_options(file, table.schema(), Purpose::Merged.encoding()).map_err(encode)?;
+            ArrowWriter::try_new_with_options(file, table.schema(), Purpose::Merged.encoding(table)).map_err(encode)?;
         let mut last = first;
         while let Some(range) = segments.next_if(|_| writer.inner().written() < LARGE) {
             for rows in Rows::open(&from.join(range.file_name()), table)? {

@@ -7,9 +7,10 @@ use arrow::datatypes::Schema;
 use lima_model::Table;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
 use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -80,13 +81,20 @@ impl Purpose {
     }
 
     /// How a segment for this purpose is encoded.
-    pub(crate) fn encoding(self) -> ArrowWriterOptions {
+    pub(crate) fn encoding(self, table: Table) -> ArrowWriterOptions {
         let (compression, statistics) = match self {
             Self::Quick => (Compression::UNCOMPRESSED, EnabledStatistics::None),
             Self::Bulk => (Compression::ZSTD(ZstdLevel::default()), EnabledStatistics::None),
             Self::Merged => (Compression::ZSTD(ZstdLevel::default()), EnabledStatistics::Chunk),
         };
-        let properties = WriterProperties::builder()
+        let mut properties = WriterProperties::builder();
+        // No two durations are alike: looking each up in a dictionary costs more than all the rest.
+        for name in table.columns().iter().map(|column| column.name).filter(|name| is_duration(name)) {
+            properties = properties
+                .set_column_dictionary_enabled(ColumnPath::from(name), false)
+                .set_column_encoding(ColumnPath::from(name), Encoding::DELTA_BINARY_PACKED);
+        }
+        let properties = properties
             .set_compression(compression)
             .set_statistics_enabled(statistics)
             .set_offset_index_disabled(true)
@@ -99,6 +107,11 @@ impl Purpose {
         // Parquet's own types tell all of ours; a copy of the Arrow schema would only make the footer longer.
         ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true)
     }
+}
+
+/// Whether a column holds durations, or times that differ from row to row.
+fn is_duration(column: &str) -> bool {
+    column.contains("_ns") && column != "time_ns"
 }
 
 /// Whether rows with the columns `found` can be taken as rows of `table`; the error says why not. Columns that the

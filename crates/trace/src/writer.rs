@@ -51,7 +51,7 @@ impl Writer {
         let number = self.segments[table as usize] + 1;
         let folder = self.folder.join(table.name());
         let path = folder.join(Range::one(number).file_name());
-        self.encode(rows).map_err(|why| Error::Encode { path: path.clone(), why })?;
+        self.encode(table, rows).map_err(|why| Error::Encode { path: path.clone(), why })?;
         if number == 1 {
             make_folder(&folder)?;
         }
@@ -75,9 +75,9 @@ impl Writer {
     }
 
     /// Encodes rows into `self.buffer`.
-    fn encode(&mut self, rows: &RecordBatch) -> Result<(), String> {
+    fn encode(&mut self, table: Table, rows: &RecordBatch) -> Result<(), String> {
         self.buffer.clear();
-        let encoding = Purpose::of_rows(rows.num_rows()).encoding();
+        let encoding = Purpose::of_rows(rows.num_rows()).encoding(table);
         let mut writer = ArrowWriter::try_new_with_options(&mut self.buffer, rows.schema(), encoding)
             .map_err(|error| error.to_string())?;
         writer.write(rows).and_then(|()| writer.close()).map_err(|error| error.to_string())?;

@@ -6,7 +6,7 @@ use common::{ended, read, rows, write, written};
 use lima_model::{Manifest, Table};
 use lima_trace::{Trace, Writer};
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -84,10 +84,10 @@ fn child() {
     let mut writer = Writer::create(Path::new(&folder), &Manifest::begin("test")).unwrap();
     for number in 1..=SEGMENTS {
         writer.append(TABLE, &rows(TABLE, number, 10)).unwrap();
-        eprintln!("appended {number}");
+        // In one piece, which a kill cannot cut.
+        std::io::stderr().write_all(format!("appended {number}\n").as_bytes()).unwrap();
     }
     writer.finish(&ended()).unwrap();
-    eprintln!("finished");
 }
 
 #[test]

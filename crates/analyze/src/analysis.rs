@@ -1,0 +1,136 @@
+//! A trace, opened for questions.
+
+use crate::about::About;
+use crate::engine::Engine;
+use crate::filter::{self, Filter, Source};
+use crate::stacks::Stacks;
+use crate::tenants;
+use anyhow::{Context, Result};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow::datatypes::{Schema, UInt32Type};
+use datafusion::prelude::DataFrame;
+use lima_model::Table;
+use lima_trace::Trace;
+use std::sync::Arc;
+
+/// A trace whose tables can be asked.
+#[derive(Debug)]
+pub struct Analysis {
+    about: About,
+    pub(crate) engine: Engine,
+    pub(crate) stacks: Stacks,
+}
+
+impl Analysis {
+    /// Opens a trace for questions.
+    pub fn of(trace: &Trace) -> Result<Self> {
+        let about = About {
+            path: trace.folder().to_owned(),
+            manifest: trace.manifest().clone(),
+            losses: trace.losses(),
+            complete: trace.complete(),
+        };
+        let engine = Engine::new()?;
+        engine.add_trace(trace)?;
+        Self::finish(about, engine)
+    }
+
+    /// The same for tables that are in memory; those that are not given are empty.
+    pub fn of_batches(about: About, tables: Vec<(Table, RecordBatch)>) -> Result<Self> {
+        let engine = Engine::new()?;
+        for &table in Table::ALL {
+            let batches = tables.iter().filter(|(of, _)| *of == table).map(|(_, batch)| batch.clone()).collect();
+            engine.add_batches(table.name(), table.schema(), batches)?;
+        }
+        Self::finish(about, engine)
+    }
+
+    /// What is to be said of the trace beside any result.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// Adds the tables that turn numbers into words, and the statements that use them.
+    fn finish(about: About, engine: Engine) -> Result<Self> {
+        let stacks = read_stacks(&engine)?;
+        add_sites(&engine, &stacks)?;
+        add_symbols(&engine, &stacks)?;
+        add_tenants(&engine)?;
+        engine.name("all_waits", engine.prepare(include_str!("../sql/waits.sql"))?)?;
+        engine.name("all_task_waits", engine.prepare(include_str!("../sql/task_waits.sql"))?)?;
+        Ok(Self { about, engine, stacks })
+    }
+
+    /// Makes `waits`, or `task_waits`, those rows that the filters let pass.
+    pub(crate) fn narrow(&self, source: Source, filters: &[Filter]) -> Result<()> {
+        let (all, name) = match source {
+            Source::Waits => ("SELECT * FROM all_waits", "waits"),
+            Source::Tasks => ("SELECT * FROM all_task_waits", "task_waits"),
+        };
+        let mut frame: DataFrame = self.engine.prepare(all)?;
+        if let Some(condition) = filter::condition(filters, source, &self.stacks)? {
+            frame = frame.filter(condition)?;
+        }
+        self.engine.name(name, frame)
+    }
+}
+
+fn read_stacks(engine: &Engine) -> Result<Stacks> {
+    let mut stacks = Stacks::default();
+    for batch in engine.rows("SELECT stack_id, kind, tgid, addresses FROM stacks")? {
+        stacks.add_stacks(&batch)?;
+    }
+    for batch in engine.rows("SELECT tgid, address, symbol, \"offset\", module FROM frames")? {
+        stacks.add_frames(&batch)?;
+    }
+    stacks.finish();
+    Ok(stacks)
+}
+
+fn add_sites(engine: &Engine, stacks: &Stacks) -> Result<()> {
+    let sites: Vec<_> = stacks.sites().collect();
+    let ids: UInt64Array = sites.iter().map(|&(id, _)| Some(id)).collect();
+    let texts: StringArray = sites.iter().map(|(_, site)| Some(&*site.site)).collect();
+    let objects: StringArray = sites.iter().map(|(_, site)| site.object.as_deref()).collect();
+    let wait_locks: BooleanArray = sites.iter().map(|(_, site)| Some(site.wait_lock)).collect();
+    add(
+        engine,
+        "sites",
+        vec![
+            ("stack_id", Arc::new(ids)),
+            ("site", Arc::new(texts)),
+            ("object", Arc::new(objects)),
+            ("wait_lock", Arc::new(wait_locks)),
+        ],
+    )
+}
+
+fn add_symbols(engine: &Engine, stacks: &Stacks) -> Result<()> {
+    let (addresses, symbols): (Vec<_>, Vec<_>) = stacks.symbols().unzip();
+    add(
+        engine,
+        "symbols",
+        vec![("address", Arc::new(UInt64Array::from(addresses))), ("symbol", Arc::new(StringArray::from(symbols)))],
+    )
+}
+
+fn add_tenants(engine: &Engine) -> Result<()> {
+    let mut tenants = Vec::new();
+    for batch in engine.rows("SELECT tenant, name FROM tenants")? {
+        let numbers = batch.column(0).as_primitive_opt::<UInt32Type>().context("`tenant` is not a number")?;
+        let names = batch.column(1).as_string_opt::<i32>().context("`name` is not text")?;
+        tenants.extend((0..batch.num_rows()).map(|row| (numbers.value(row), names.value(row).to_owned())));
+    }
+    let (numbers, names): (Vec<_>, Vec<_>) = tenants::distinct(tenants).into_iter().unzip();
+    add(
+        engine,
+        "tenant_names",
+        vec![("tenant", Arc::new(UInt32Array::from(numbers))), ("name", Arc::new(StringArray::from(names)))],
+    )
+}
+
+fn add(engine: &Engine, name: &str, columns: Vec<(&str, ArrayRef)>) -> Result<()> {
+    let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))?;
+    let schema: Arc<Schema> = batch.schema();
+    engine.add_batches(name, schema, vec![batch])
+}

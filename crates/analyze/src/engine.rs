@@ -1,0 +1,112 @@
+//! The SQL engine with the tables of one trace: DataFusion behind a synchronous face.
+//!
+//! It works on one thread: a report should not take the processors away from what is being looked at, and most of a
+//! report's time is spent in one aggregation.
+
+use crate::histograms::{merge_histograms, wait_quantile};
+use anyhow::{Context, Result, anyhow};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::datasource::MemTable;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::object_store::local::LocalFileSystem;
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+use lima_model::Table;
+use lima_trace::Trace;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+/// How a trace's folder is called inside the engine. Its real path is of the user's choosing, and would have to be
+/// kept from being read as a URL or a pattern.
+const STORE: &str = "lima://trace/";
+
+pub(crate) struct Engine {
+    context: SessionContext,
+    runtime: Runtime,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    pub(crate) fn new() -> Result<Self> {
+        let config = SessionConfig::new().with_target_partitions(1).with_collect_statistics(false);
+        let context = SessionContext::new_with_config(config);
+        context.register_udaf(merge_histograms());
+        context.register_udf(wait_quantile());
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().build().context("start the engine of the report")?;
+        Ok(Self { context, runtime })
+    }
+
+    /// Registers the good segments of every table of a trace.
+    pub(crate) fn add_trace(&self, trace: &Trace) -> Result<()> {
+        let store = LocalFileSystem::new_with_prefix(trace.folder())?;
+        let url = ListingTableUrl::parse(STORE)?.object_store();
+        self.context.register_object_store(url.as_ref(), Arc::new(store));
+        for &table in Table::ALL {
+            let files = trace
+                .segments(table)
+                .iter()
+                .filter_map(|segment| segment.path.file_name()?.to_str())
+                .map(|name| ListingTableUrl::parse(format!("{STORE}{}/{name}", table.name())))
+                .collect::<Result<Vec<_>, _>>()?;
+            if files.is_empty() {
+                self.add_batches(table.name(), table.schema(), Vec::new())?;
+                continue;
+            }
+            let options = ListingOptions::new(Arc::new(ParquetFormat::default()));
+            let config = ListingTableConfig::new_with_multi_paths(files)
+                .with_listing_options(options)
+                .with_schema(table.schema());
+            self.context.register_table(table.name(), Arc::new(ListingTable::try_new(config)?))?;
+        }
+        Ok(())
+    }
+
+    /// Registers a table that is in memory.
+    pub(crate) fn add_batches(&self, name: &str, schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<()> {
+        self.context.register_table(name, Arc::new(MemTable::try_new(schema, vec![batches])?))?;
+        Ok(())
+    }
+
+    /// What a statement says, not yet carried out.
+    pub(crate) fn prepare(&self, sql: &str) -> Result<DataFrame> {
+        self.guarded(|| Ok(self.runtime.block_on(self.context.sql(sql))?))
+    }
+
+    /// Gives a statement a name under which other statements can read from it; one with that name is replaced.
+    pub(crate) fn name(&self, name: &str, frame: DataFrame) -> Result<()> {
+        self.context.deregister_table(name)?;
+        self.context.register_table(name, frame.into_view())?;
+        Ok(())
+    }
+
+    /// All rows of a statement.
+    pub(crate) fn collect(&self, frame: DataFrame) -> Result<Vec<RecordBatch>> {
+        self.guarded(|| Ok(self.runtime.block_on(frame.collect())?))
+    }
+
+    /// All rows of a statement given as text.
+    pub(crate) fn rows(&self, sql: &str) -> Result<Vec<RecordBatch>> {
+        self.collect(self.prepare(sql)?)
+    }
+
+    /// Runs a part of the engine. The Parquet decoder panics on some malformed files instead of returning an error;
+    /// an engine that did is not used again, because the error ends the report.
+    fn guarded<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|panic| Err(anyhow!("{}", message(&*panic))))
+            .context("cannot read the trace (`lima info` says which of its files are damaged)")
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("")
+}

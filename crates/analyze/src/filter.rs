@@ -1,0 +1,191 @@
+//! Filters of reports: `KEY=VALUE` and `KEY!=VALUE`.
+//!
+//! Of several `=` with the same key one must fit; different keys must all fit, and no `!=` may.
+
+use crate::pattern;
+use crate::stacks::Stacks;
+use anyhow::{Result, bail};
+use datafusion::prelude::{Expr, col, concat, lit, to_hex};
+use std::collections::BTreeMap;
+
+/// A condition on the rows of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    key: String,
+    /// Text in which `*` stands for anything.
+    pattern: String,
+    negated: bool,
+}
+
+/// What a report reads from, which decides what can be filtered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Waits,
+    Tasks,
+}
+
+/// How a key is compared.
+#[derive(Clone, Copy)]
+enum Compare {
+    Text(&'static str),
+    Number(&'static str),
+    Address(&'static str),
+    Function,
+}
+
+const WAITS: &[(&str, Compare)] = &[
+    ("object", Compare::Text("object")),
+    ("method", Compare::Text("method")),
+    ("lock", Compare::Address("lock")),
+    ("type", Compare::Text("lock_type")),
+    ("mode", Compare::Text("mode")),
+    ("context", Compare::Text("context")),
+    ("site", Compare::Text("site")),
+    ("function", Compare::Function),
+    ("tenant", Compare::Text("waiter_tenant")),
+    ("holder", Compare::Text("holder_tenant")),
+    ("holder_method", Compare::Text("holder_method")),
+];
+
+const TASKS: &[(&str, Compare)] = &[
+    ("type", Compare::Text("lock_type")),
+    ("tenant", Compare::Text("tenant")),
+    ("comm", Compare::Text("comm")),
+    ("pid", Compare::Number("tgid")),
+    ("tid", Compare::Number("tid")),
+];
+
+impl Source {
+    fn keys(self) -> &'static [(&'static str, Compare)] {
+        match self {
+            Self::Waits => WAITS,
+            Self::Tasks => TASKS,
+        }
+    }
+
+    fn names(self) -> String {
+        self.keys().iter().map(|&(key, _)| key).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The keys that `--by task` accepts, and those that all other reports do.
+pub fn keys() -> (String, String) {
+    (Source::Tasks.names(), Source::Waits.names())
+}
+
+impl std::str::FromStr for Filter {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let Some((key, pattern)) = text.split_once('=') else {
+            bail!(
+                "`{text}` is not a filter: write KEY=VALUE or KEY!=VALUE; keys are {}, and with `--by task` {}",
+                Source::Waits.names(),
+                Source::Tasks.names()
+            );
+        };
+        let (key, negated) = key.strip_suffix('!').map_or((key, false), |key| (key, true));
+        let key = key.trim();
+        if ![Source::Waits, Source::Tasks].iter().any(|source| source.keys().iter().any(|&(known, _)| known == key)) {
+            bail!(
+                "there is no filter `{key}`: keys are {}, and with `--by task` {}",
+                Source::Waits.names(),
+                Source::Tasks.names()
+            );
+        }
+        Ok(Self { key: key.to_owned(), pattern: pattern.trim().to_owned(), negated })
+    }
+}
+
+impl std::fmt::Display for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}={}", self.key, if self.negated { "!" } else { "" }, self.pattern)
+    }
+}
+
+impl Filter {
+    /// Rows whose `key` fits a pattern.
+    pub fn new(key: &str, pattern: &str) -> Result<Self> {
+        format!("{key}={pattern}").parse()
+    }
+
+    fn condition(&self, source: Source, stacks: &Stacks) -> Result<Expr> {
+        let Some(&(_, compare)) = source.keys().iter().find(|&&(key, _)| key == self.key) else {
+            let (key, names) = (&self.key, source.names());
+            match source {
+                Source::Tasks => bail!(
+                    "`--by task` cannot be filtered by `{key}`, which the table of tasks does not \
+                    have; it has {names}"
+                ),
+                Source::Waits => bail!(
+                    "`{key}` is a filter of `--by task` alone: only the table of tasks has it; \
+                    here keys are {names}"
+                ),
+            }
+        };
+        Ok(match compare {
+            Compare::Text(column) => pattern::condition(col(column), &self.pattern),
+            Compare::Number(column) => match self.pattern.parse::<u32>() {
+                Ok(number) => col(column).eq(lit(number)),
+                Err(_) => bail!("`{}` in the filter `{self}` is not a number", self.pattern),
+            },
+            Compare::Address(column) if self.pattern.contains('*') => {
+                pattern::condition(concat(vec![lit("0x"), to_hex(col(column))]), &self.pattern)
+            }
+            Compare::Address(column) => match u64::from_str_radix(self.pattern.trim_start_matches("0x"), 16) {
+                Ok(address) => col(column).eq(lit(address)),
+                Err(_) => {
+                    bail!("`{}` in the filter `{self}` is not an address such as 0xffff888100123498", self.pattern)
+                }
+            },
+            Compare::Function => {
+                let ids = stacks.with_function(&self.pattern).into_iter().map(lit).collect();
+                col("stack_id").in_list(ids, false)
+            }
+        })
+    }
+}
+
+/// All filters as one condition; `None` without any.
+pub(crate) fn condition(filters: &[Filter], source: Source, stacks: &Stacks) -> Result<Option<Expr>> {
+    let mut one_of: BTreeMap<&str, Expr> = BTreeMap::new();
+    let mut all = Vec::new();
+    for filter in filters {
+        let condition = filter.condition(source, stacks)?;
+        if filter.negated {
+            all.push(!condition);
+        } else {
+            let either = one_of.remove(&*filter.key).map_or(condition.clone(), |other| other.or(condition));
+            one_of.insert(&filter.key, either);
+        }
+    }
+    Ok(one_of.into_values().chain(all).reduce(Expr::and))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_key_is_answered_with_the_right_ones() {
+        let error = "lcok=1".parse::<Filter>().unwrap_err().to_string();
+        insta::assert_snapshot!(error, @"");
+    }
+
+    #[test]
+    fn what_the_table_of_tasks_lacks_is_said() {
+        let filter = [Filter::new("object", "*").unwrap()];
+        let error = condition(&filter, Source::Tasks, &Stacks::default()).unwrap_err().to_string();
+        insta::assert_snapshot!(error, @"");
+        let filter = [Filter::new("comm", "sh").unwrap()];
+        let error = condition(&filter, Source::Waits, &Stacks::default()).unwrap_err().to_string();
+        insta::assert_snapshot!(error, @"");
+    }
+
+    #[test]
+    fn values_may_contain_anything() {
+        let filter: Filter = "tenant!=a='b'; DROP".parse().unwrap();
+        assert_eq!((&*filter.key, &*filter.pattern, filter.negated), ("tenant", "a='b'; DROP", true));
+        assert_eq!(filter.to_string(), "tenant!=a='b'; DROP");
+    }
+}

@@ -1,0 +1,261 @@
+//! Waits summed up by one thing or another.
+
+use crate::analysis::Analysis;
+use crate::filter::{Filter, Source};
+use crate::table::{Column, Kind, Rows, Value};
+use anyhow::{Result, bail};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::UInt64Type;
+use datafusion::prelude::{DataFrame, col};
+
+/// What a row of a report stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum By {
+    /// An object, as far as the trace knows it, with lock type and mode.
+    #[default]
+    Object,
+    /// A lock: one address.
+    Lock,
+    /// A place in the kernel that waits.
+    Site,
+    /// A stack.
+    Stack,
+    /// A task that waited.
+    Task,
+    /// A tenant that waited.
+    Tenant,
+    /// A lock type and mode.
+    Type,
+    /// A bucket of time.
+    Time,
+}
+
+/// A question.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// What a row stands for.
+    pub by: By,
+    /// The column to sort by; the largest numbers, or the first words, come first.
+    pub sort: Option<String>,
+    /// How many rows to return; all of them without.
+    pub top: Option<usize>,
+    /// Which waits to look at.
+    pub filters: Vec<Filter>,
+}
+
+/// Sums over rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// How many rows.
+    pub rows: u64,
+    /// Their waits.
+    pub waits: u64,
+    /// The time of these, nanoseconds.
+    pub wait_ns_total: u64,
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What a row stands for.
+    pub by: By,
+    /// The column that the rows are sorted by.
+    pub sort: String,
+    /// The filters that were asked for.
+    pub filters: Vec<Filter>,
+    /// The rows.
+    pub rows: Rows,
+    /// All rows that there are, returned or not.
+    pub whole: Sums,
+    /// Those that were not returned.
+    pub cut: Sums,
+}
+
+/// Stacks with weights: frames from the outermost to the innermost, the lock type as the last, and nanoseconds waited.
+pub type Flame = Vec<(Vec<String>, u64)>;
+
+/// A report's key columns, and further ones that are sums over its group.
+struct Shape {
+    keys: &'static str,
+    also: &'static str,
+}
+
+impl By {
+    /// All of them.
+    pub const ALL: &'static [Self] =
+        &[Self::Object, Self::Lock, Self::Site, Self::Stack, Self::Task, Self::Tenant, Self::Type, Self::Time];
+
+    /// The word on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Object => "object",
+            Self::Lock => "lock",
+            Self::Site => "site",
+            Self::Stack => "stack",
+            Self::Task => "task",
+            Self::Tenant => "tenant",
+            Self::Type => "type",
+            Self::Time => "time",
+        }
+    }
+
+    /// What the statement in `report.sql` groups by; tasks have a table and a statement of their own.
+    const fn shape(self) -> Option<Shape> {
+        const OBJECT: &str = "main_object AS object, main_method AS method, objects";
+        let (keys, also) = match self {
+            Self::Object => ("object, method, lock_type, mode", "locks"),
+            Self::Lock => ("lock, lock_type", OBJECT),
+            Self::Site => ("site, lock_type, mode", "main_object AS object, main_method AS method, objects, locks"),
+            Self::Stack => (
+                "stack_id, user_stack_id, lock_type, mode",
+                "main_object AS object, main_method AS method, objects, locks",
+            ),
+            Self::Task => return None,
+            Self::Tenant => ("waiter_tenant", "objects, locks"),
+            Self::Type => ("lock_type, mode", "objects, locks"),
+            Self::Time => ("time_ns", "objects, locks"),
+        };
+        Some(Shape { keys, also })
+    }
+
+    fn keys(self) -> &'static str {
+        self.shape().map_or("tid, tgid, tenant", |shape| shape.keys)
+    }
+
+    fn source(self) -> Source {
+        if self == Self::Task { Source::Tasks } else { Source::Waits }
+    }
+
+    /// What rows are sorted by when nothing else is asked for.
+    const fn order(self) -> &'static str {
+        if matches!(self, Self::Time) { "time_ns" } else { "wait_ns_total" }
+    }
+
+    fn statement(self) -> String {
+        match self.shape() {
+            None => include_str!("../sql/tasks.sql").to_owned(),
+            Some(shape) => {
+                let statement = replace(include_str!("../sql/report.sql"), "/*keys*/", shape.keys);
+                replace(&statement, "/*also*/", shape.also)
+            }
+        }
+    }
+}
+
+/// Replaces what stands between a mark and the next `/*end*/`, wherever the mark occurs.
+fn replace(statement: &str, mark: &str, columns: &str) -> String {
+    let mut parts = statement.split(mark);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (_, rest) = part.split_once("/*end*/").unwrap_or(("", part));
+        out.push_str(columns);
+        out.push_str(rest);
+    }
+    out
+}
+
+impl Analysis {
+    /// Sums waits up.
+    pub fn report(&self, query: &Query) -> Result<Report> {
+        let source = query.by.source();
+        self.narrow(source, &query.filters)?;
+        let sort = query.sort.clone().unwrap_or_else(|| query.by.order().to_owned());
+        let frame = self.engine.prepare(&query.by.statement())?;
+        let frame = sorted(frame, &sort, query.by)?;
+        let schema = frame.schema().as_arrow().clone();
+        let batches = self.engine.collect(frame)?;
+        let whole = sums(&batches);
+        let rows = Rows::of(&schema, &batches, query.top.unwrap_or(usize::MAX))?;
+        let rows = if query.by == By::Stack { self.with_frames(rows) } else { rows };
+        let cut = Sums {
+            rows: whole.rows - rows.rows.len() as u64,
+            waits: whole.waits - total(&rows, "waits"),
+            wait_ns_total: whole.wait_ns_total - total(&rows, "wait_ns_total"),
+        };
+        Ok(Report { by: query.by, sort, filters: query.filters.clone(), rows, whole, cut })
+    }
+
+    /// Weighs stacks by the time waited on them, user frames outside kernel frames.
+    pub fn flame(&self, filters: &[Filter]) -> Result<Flame> {
+        self.narrow(Source::Waits, filters)?;
+        let statement = "SELECT stack_id, user_stack_id, lock_type, sum(wait_ns_total) AS wait_ns_total FROM waits \
+            GROUP BY stack_id, user_stack_id, lock_type ORDER BY stack_id, user_stack_id, lock_type";
+        let mut stacks = std::collections::BTreeMap::new();
+        for batch in self.engine.rows(statement)? {
+            let number = |column: usize, row| batch.column(column).as_primitive::<UInt64Type>().value(row);
+            for row in 0..batch.num_rows() {
+                let mut frames = self.stacks.kernel_frames(number(0, row), false);
+                frames.extend(self.stacks.user_frames(number(1, row)));
+                frames.reverse();
+                let lock_type = Rows::of(&batch.schema(), &[batch.slice(row, 1)], 1)?.text(0, "lock_type").to_owned();
+                frames.push(format!("[{lock_type}]"));
+                *stacks.entry(frames).or_default() += number(3, row);
+            }
+        }
+        Ok(stacks.into_iter().filter(|&(_, weight)| weight > 0).collect())
+    }
+
+    /// Puts the frames of stacks where their numbers stand.
+    fn with_frames(&self, rows: Rows) -> Rows {
+        let with_user = (0..rows.rows.len()).any(|row| rows.number(row, "user_stack_id") != 0);
+        let columns = rows.columns.into_iter().filter_map(|column| match &*column.name {
+            "stack_id" => Some(Column { name: "stack".into(), kind: Kind::Frames }),
+            "user_stack_id" => with_user.then(|| Column { name: "user_stack".into(), kind: Kind::Frames }),
+            _ => Some(column),
+        });
+        let frames = |row: Vec<Value>| {
+            let mut values = row.into_iter();
+            let (kernel, user) = (values.next(), values.next());
+            let kernel = match kernel {
+                Some(Value::Number(id)) => Value::Frames(self.stacks.kernel_frames(id, true)),
+                _ => Value::Missing,
+            };
+            let user = match user {
+                Some(Value::Number(id)) if id != 0 => Value::Frames(self.stacks.user_frames(id)),
+                _ => Value::Missing,
+            };
+            [kernel].into_iter().chain(with_user.then_some(user)).chain(values).collect()
+        };
+        Rows { columns: columns.collect(), rows: rows.rows.into_iter().map(frames).collect() }
+    }
+}
+
+/// Sorts by a column and, among equals, by the keys, so that the same trace always gives the same report.
+fn sorted(frame: DataFrame, column: &str, by: By) -> Result<DataFrame> {
+    let Ok(field) = frame.schema().field_with_unqualified_name(column) else {
+        let names: Vec<_> = frame.schema().fields().iter().map(|field| &**field.name()).collect();
+        bail!("cannot sort by `{column}`: the columns of `--by {}` are {}", by.name(), names.join(", "));
+    };
+    let ascending = Column::new(column, field.data_type()).kind == Kind::Text || column == "time_ns";
+    let keys = by.keys().split(", ").filter(|&key| key != column).map(|key| col(key).sort(true, false));
+    let order: Vec<_> = std::iter::once(col(column).sort(ascending, false)).chain(keys).collect();
+    Ok(frame.sort(order)?)
+}
+
+fn sums(batches: &[RecordBatch]) -> Sums {
+    let sum = |name: &str| {
+        let column = |batch: &RecordBatch| {
+            let array = batch.column_by_name(name)?.as_primitive_opt::<UInt64Type>()?.clone();
+            Some(array.iter().flatten().fold(0, u64::saturating_add))
+        };
+        batches.iter().filter_map(column).fold(0, u64::saturating_add)
+    };
+    let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+    Sums { rows, waits: sum("waits"), wait_ns_total: sum("wait_ns_total") }
+}
+
+fn total(rows: &Rows, column: &str) -> u64 {
+    (0..rows.rows.len()).map(|row| rows.number(row, column)).fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marks_of_the_statement_are_where_the_code_looks_for_them() {
+        let statement = By::Time.statement();
+        assert_eq!(statement.matches("time_ns,").count(), 2);
+        assert!(statement.contains("GROUP BY time_ns") && !statement.contains("/*"), "{statement}");
+    }
+}

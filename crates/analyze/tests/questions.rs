@@ -1,0 +1,266 @@
+//! Questions to made-up traces.
+
+use lima_analyze::synthetic::{Synthetic, Total};
+use lima_analyze::{By, Filter, Interference, Query, Report, Rows, Value, Who};
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+fn ask(by: By, filters: &[&str]) -> Report {
+    let filters = filters.iter().map(|filter| filter.parse::<Filter>().unwrap()).collect();
+    Synthetic::sample().analysis().unwrap().report(&Query { by, filters, ..Query::default() }).unwrap()
+}
+
+/// Some columns as text, a row a line.
+fn lines(rows: &Rows, columns: &[&str]) -> String {
+    let mut out = String::new();
+    for row in &rows.rows {
+        let cell = |name: &&str| match &row[rows.position(name).unwrap_or_else(|| panic!("no column {name}"))] {
+            Value::Missing => "-".to_owned(),
+            Value::Text(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Frames(frames) => frames.join(";"),
+        };
+        let _ = writeln!(out, "{}", columns.iter().map(cell).collect::<Vec<_>>().join(" | "));
+    }
+    out
+}
+
+#[test]
+fn objects_are_named_by_the_best_evidence() {
+    let report = ask(By::Object, &[]);
+    insta::assert_snapshot!(lines(&report.rows, &[
+        "object", "method", "lock_type", "mode", "locks", "waits", "wait_ns_total", "wait_ns_min", "wait_ns_max",
+        "wait_ns_avg", "wait_ns_p50", "held_ns_total", "free_ns_total", "unknown_ns_total",
+    ]), @r#"
+    inode_cache+0x98 | slab | mutex | exclusive | 1 | 3 | 101000000 | 1000000 | 80000000 | 33666666 | 20971519 | 91000000 | 8000000 | 2000000
+    tasklist_lock | symbol | rwsem | read | 1 | 1 | 3000000 | 3000000 | 3000000 | 3000000 | 3000000 | 3000000 | 0 | 0
+    futex_wake() | caller | spinlock | exclusive | 1 | 1000 | 1500000 | 1500 | 1500 | 1500 | 1500 | 0 | 0 | 1500000
+    "#);
+}
+
+#[test]
+fn every_report_has_all_waits() {
+    for &by in By::ALL {
+        let report = ask(by, &[]);
+        assert_eq!(report.cut, lima_analyze::Sums::default(), "{by:?}");
+        if by != By::Task {
+            assert_eq!((report.whole.waits, report.whole.wait_ns_total), (1_004, 105_500_000), "{by:?}");
+        }
+    }
+}
+
+#[test]
+fn sites_and_stacks_lie_outside_the_primitives() {
+    insta::assert_snapshot!(lines(&ask(By::Site, &[]).rows, &["site", "object", "lock_type", "waits"]), @r#"
+    do_renameat2+0x1a | inode_cache+0x98 | mutex | 3
+    [only lock functions] | tasklist_lock | rwsem | 1
+    futex_wake+0x44 | futex_wake() | spinlock | 1000
+    "#);
+    insta::assert_snapshot!(lines(&ask(By::Stack, &[]).rows, &["stack", "lock_type", "wait_ns_total"]), @r#"
+    __mutex_lock.constprop.0+0x10;do_renameat2+0x1a;do_syscall_64+0x71 | mutex | 101000000
+    rwsem_down_read_slowpath+0x50 | rwsem | 3000000
+    _raw_spin_lock+0x30;futex_wake+0x44;do_syscall_64+0x71 | spinlock | 1500000
+    "#);
+}
+
+#[test]
+fn times_come_in_their_order_and_locks_by_their_time() {
+    insta::assert_snapshot!(lines(&ask(By::Time, &[]).rows, &["time_ns", "waits", "wait_ns_total"]), @r#"
+    0 | 1003 | 104500000
+    1000000000 | 1 | 1000000
+    "#);
+    insta::assert_snapshot!(lines(&ask(By::Lock, &[]).rows, &["lock", "object", "objects", "waits"]), @r#"
+    18446612682070036632 | inode_cache+0x98 | 1 | 3
+    18446744071595622400 | tasklist_lock | 1 | 1
+    18446612682070040576 | futex_wake() | 1 | 1000
+    "#);
+}
+
+#[test]
+fn tasks_and_tenants() {
+    insta::assert_snapshot!(lines(&ask(By::Task, &[]).rows, &["tid", "comm", "tenant", "waits", "wait_ns_avg"]), @r#"
+    100 | fio | b | 2 | 50000000
+    200 | dd | a | 1000 | 1500
+    "#);
+    insta::assert_snapshot!(lines(&ask(By::Tenant, &[]).rows, &["waiter_tenant", "waits", "wait_ns_total"]), @r#"
+    b | 3 | 103000000
+    a | 1001 | 2500000
+    "#);
+}
+
+#[test]
+fn filters_narrow() {
+    let waits = |filters: &[&str]| ask(By::Type, filters).whole.waits;
+    assert_eq!(waits(&["type=mutex"]), 3);
+    assert_eq!(waits(&["type!=mutex"]), 1_001);
+    assert_eq!(waits(&["type=mutex", "type=rwsem"]), 4);
+    assert_eq!(waits(&["type=mutex", "tenant=a"]), 1);
+    assert_eq!(waits(&["object=inode_cache+*"]), 3);
+    assert_eq!(waits(&["object=inode%"]), 0);
+    assert_eq!(waits(&["holder=b"]), 2);
+    assert_eq!(waits(&["lock=0xffffffff82000000"]), 1);
+    assert_eq!(waits(&["lock=0xffff8880*"]), 1_003);
+    assert_eq!(waits(&["function=do_syscall_*"]), 1_003);
+    assert_eq!(waits(&["function!=do_syscall_*"]), 1);
+    assert_eq!(waits(&["function=nothing"]), 0);
+    assert_eq!(waits(&["site=futex_wake+0x44", "method=caller"]), 1_000);
+    assert_eq!(waits(&["tenant=it's'; --"]), 0);
+    assert_eq!(ask(By::Task, &["comm=f*", "pid=100"]).whole.waits, 2);
+}
+
+#[test]
+fn what_is_cut_is_counted() {
+    let analysis = Synthetic::sample().analysis().unwrap();
+    let report = analysis.report(&Query { top: Some(1), ..Query::default() }).unwrap();
+    assert_eq!(report.rows.rows.len(), 1);
+    assert_eq!((report.cut.rows, report.cut.waits, report.cut.wait_ns_total), (2, 1_001, 4_500_000));
+}
+
+#[test]
+fn sorting_by_a_column_that_is_not_there_says_which_are() {
+    let analysis = Synthetic::sample().analysis().unwrap();
+    let by = |sort: &str| analysis.report(&Query { sort: Some(sort.into()), ..Query::default() });
+    assert_eq!(by("waits").unwrap().rows.text(0, "object"), "futex_wake()");
+    assert_eq!(by("object").unwrap().rows.text(0, "object"), "futex_wake()");
+    assert_eq!(by("wait_ns_p99").unwrap().rows.text(0, "object"), "inode_cache+0x98");
+    insta::assert_snapshot!(by("wiats").unwrap_err().to_string(), @r#"cannot sort by `wiats`: the columns of `--by object` are object, method, lock_type, mode, locks, waits, failed_waits, wait_ns_total, wait_ns_min, wait_ns_max, wait_ns_avg, wait_ns_p50, wait_ns_p90, wait_ns_p99, wait_ns_p999, spin_ns_total, sleep_ns_total, held_ns_total, free_ns_total, unknown_ns_total"#);
+}
+
+#[test]
+fn an_empty_trace_has_no_rows() {
+    let analysis = Synthetic::default().analysis().unwrap();
+    for &by in By::ALL {
+        assert_eq!(analysis.report(&Query { by, ..Query::default() }).unwrap().whole, lima_analyze::Sums::default());
+    }
+    assert!(analysis.interference(&Who::default()).unwrap().rows.rows.is_empty());
+    assert!(analysis.flame(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn a_share_of_a_second_holder_has_no_shortest_wait() {
+    let mut share = Total::mutex(4, 5, &[]);
+    share.parts[0] = 1_000;
+    let mut main = Total::mutex(4, 3, &[5_000, 6_000]);
+    main.parts[0] = 10_000;
+    let trace = Synthetic { totals: vec![main, share], ..Synthetic::sample() };
+    let report = trace.analysis().unwrap().report(&Query::default()).unwrap();
+    assert_eq!(report.rows.number(0, "wait_ns_min"), 5_000);
+    let found = trace.analysis().unwrap().interference(&Who::default()).unwrap();
+    insta::assert_snapshot!(lines(&found.rows, &["waiter_tenant", "holder_tenant", "waits", "wait_ns_total"]), @r#"
+    b | a | 2 | 10000
+    b | tenant #5 | 0 | 1000
+    "#);
+    assert_eq!(found.excess_ns, 0);
+}
+
+#[test]
+fn interference_is_split_by_who_held_the_lock() {
+    let found = Synthetic::sample().analysis().unwrap().interference(&Who::default()).unwrap();
+    insta::assert_snapshot!(lines(&found.rows, &[
+        "object", "lock_type", "waiter_tenant", "holder_tenant", "waits", "wait_ns_total", "holder_method", "method",
+    ]), @r#"
+    inode_cache+0x98 | mutex | b | a | 2 | 90000000 | owner_word | slab
+    inode_cache+0x98 | mutex | b | none | 0 | 8000000 | - | slab
+    inode_cache+0x98 | mutex | b | unknown | 0 | 2000000 | - | slab
+    inode_cache+0x98 | mutex | a | b | 1 | 1000000 | owner_word | slab
+    tasklist_lock | rwsem | b | b | 1 | 3000000 | last_reader | symbol
+    futex_wake() | spinlock | a | unknown | 1000 | 1500000 | unknown | caller
+    "#);
+    insta::assert_snapshot!(lines(&found.all, &["waiter_tenant", "holder_tenant", "waits", "wait_ns_total"]), @r#"
+    b | a | 2 | 90000000
+    b | none | 0 | 8000000
+    b | b | 1 | 3000000
+    b | unknown | 0 | 2000000
+    a | unknown | 1000 | 1500000
+    a | b | 1 | 1000000
+    "#);
+}
+
+#[test]
+fn interference_can_be_asked_of_one_object_or_tenant() {
+    let analysis = Synthetic::sample().analysis().unwrap();
+    let ask = |object: Option<&str>, tenant: Option<&str>, top| {
+        let who = Who { object: object.map(str::to_owned), tenant: tenant.map(str::to_owned), top };
+        analysis.interference(&who).unwrap()
+    };
+    assert_eq!(ask(Some("task*"), None, None).rows.rows.len(), 1);
+    assert_eq!(ask(None, Some("a"), None).rows.rows.len(), 3);
+    let first = ask(None, None, Some(1));
+    assert_eq!((first.whole.rows, first.cut.rows, first.cut.wait_ns_total), (3, 2, 4_500_000));
+}
+
+#[test]
+fn stacks_are_weighed_from_the_outermost_frame() {
+    let mut trace = Synthetic::sample();
+    trace.totals[0].user_stack_id = 9;
+    trace.totals[1].stack_id = 0;
+    trace.stacks.push((9, Some(7), vec![0x77, 0x88]));
+    trace.frames.push((7, 0x77, Some("rename".into()), 3, Some("/lib/libc.so.6".into())));
+    trace.frames.push((7, 0x88, None, 0x123, Some("/usr/bin/mv".into())));
+    let flame = trace.analysis().unwrap().flame(&[]).unwrap();
+    let text: String = flame.iter().map(|(frames, weight)| format!("{} {weight}\n", frames.join(";"))).collect();
+    insta::assert_snapshot!(text, @r#"
+    [stack missing];[mutex] 1000000
+    do_syscall_64;futex_wake;_raw_spin_lock;[spinlock] 1500000
+    mv+0x123;rename;do_syscall_64;do_renameat2;__mutex_lock.constprop.0;[mutex] 100000000
+    rwsem_down_read_slowpath;[rwsem] 3000000
+    "#);
+}
+
+fn per_object_and_waiter(found: &Interference) -> BTreeMap<(String, String, String), (u64, u64)> {
+    let mut sums: BTreeMap<_, (u64, u64)> = BTreeMap::new();
+    for row in 0..found.rows.rows.len() {
+        let text = |column| found.rows.text(row, column).to_owned();
+        let sum = sums.entry((text("object"), text("lock_type"), text("waiter_tenant"))).or_default();
+        sum.0 += found.rows.number(row, "waits");
+        sum.1 += found.rows.number(row, "wait_ns_total");
+    }
+    sums
+}
+
+/// Waits of any tenant for one of a few objects, cut at random into held, free, unknown, and a share of a second
+/// holder; sometimes a part is lost.
+fn any_totals() -> impl Strategy<Value = Vec<Total>> {
+    let holder = prop_oneof![Just(0u32), Just(1), Just(2), 3u32..6];
+    let row = (3u32..6, holder, 3u32..6, 0u32..3, proptest::collection::vec(1u64..1_000_000, 1..5), any::<[u8; 4]>());
+    proptest::collection::vec(row, 0..30).prop_map(|rows| {
+        let mut totals = Vec::new();
+        for (waiter, holder, second, offset, waits, cuts) in rows {
+            let mut rest: u64 = waits.iter().sum();
+            let [held, free, unknown, share] = cuts.map(|cut| {
+                let part = rest * u64::from(cut) / 255;
+                rest -= part;
+                part
+            });
+            let slab = Some(("cache".to_owned(), offset));
+            let main =
+                Total { parts: [held, free, unknown], slab: slab.clone(), ..Total::mutex(waiter, holder, &waits) };
+            totals.push(main);
+            if share > 0 {
+                totals.push(Total { parts: [share, 0, 0], slab, ..Total::mutex(waiter, second, &[]) });
+            }
+        }
+        totals
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn interference_adds_up_to_the_waits(totals in any_totals()) {
+        let trace = Synthetic { totals, tenants: vec![(3, "x".into()), (4, "x".into())], ..Synthetic::default() };
+        let name = |tenant| match tenant { 3 => "x#3".to_owned(), 4 => "x#4".to_owned(), n => format!("tenant #{n}") };
+        let mut expected: BTreeMap<_, (u64, u64)> = BTreeMap::new();
+        for total in trace.totals.iter().filter(|total| !total.waits.is_empty()) {
+            let object = format!("cache+{:#x}", total.slab.as_ref().unwrap().1);
+            let sum = expected.entry((object, "mutex".to_owned(), name(total.waiter))).or_default();
+            sum.0 += total.waits.len() as u64;
+            sum.1 += total.waits.iter().sum::<u64>();
+        }
+        let found = trace.analysis().unwrap().interference(&Who::default()).unwrap();
+        prop_assert_eq!(per_object_and_waiter(&found), expected);
+        prop_assert_eq!(found.excess_ns, 0);
+    }
+}

@@ -1,0 +1,230 @@
+//! A report as text: a head, a table or stacks, a foot.
+
+use crate::frame;
+use crate::grid::{Align, Grid};
+use crate::units::{count, duration, of, percent};
+use lima_analyze::{About, By, Kind, Report, Rows, Value};
+use lima_model::escape;
+use std::fmt::Write;
+
+/// A column as it is shown: made of one or two columns of the report.
+#[derive(Clone, Copy)]
+enum Shown {
+    /// A column, under a shorter heading.
+    As(&'static str, &'static str),
+    /// Lock type and mode.
+    Type,
+    /// The row's share of all time waited.
+    Share,
+    /// A part of the row's time waited, in per cent.
+    Part(&'static str, &'static str),
+    /// A moment, in seconds since the start of the trace.
+    Time,
+    /// The object, and how many others the group has.
+    MainObject,
+}
+
+const MEASURES: &[Shown] = &[
+    Shown::As("waits", "waits"),
+    Shown::As("wait_ns_total", "total"),
+    Shown::Share,
+    Shown::As("wait_ns_avg", "avg"),
+    Shown::As("wait_ns_p50", "p50"),
+    Shown::As("wait_ns_p99", "p99"),
+    Shown::As("wait_ns_max", "max"),
+    Shown::Part("held_ns_total", "held"),
+    Shown::Part("free_ns_total", "nobody"),
+    Shown::Part("unknown_ns_total", "unknown"),
+];
+
+const TASK_MEASURES: &[Shown] = &[
+    Shown::As("waits", "waits"),
+    Shown::As("wait_ns_total", "total"),
+    Shown::Share,
+    Shown::As("wait_ns_avg", "avg"),
+    Shown::As("wait_ns_max", "max"),
+    Shown::Part("spin_ns_total", "spinning"),
+    Shown::Part("sleep_ns_total", "asleep"),
+];
+
+/// A report as text. Lines are broken at `width` columns when it is given.
+pub fn report(about: &About, report: &Report, width: Option<usize>) -> String {
+    let mut out = frame::head(about, &report.whole);
+    if !report.filters.is_empty() {
+        let filters: Vec<_> = report.filters.iter().map(|filter| escape::terminal(&filter.to_string())).collect();
+        let _ = writeln!(out, "only: {}", filters.join(", "));
+    }
+    out.push('\n');
+    if report.rows.rows.is_empty() {
+        out.push_str(nothing(report));
+    } else if report.by == By::Stack {
+        out.push_str(&stacks(report));
+    } else {
+        out.push_str(&table(report, width));
+    }
+    if report.cut.rows > 0 {
+        let rows = of(report.cut.rows, "more row", "more rows");
+        let _ = writeln!(out, "{rows}, {} (--top 0 shows all)", duration(report.cut.wait_ns_total));
+    }
+    out.push('\n');
+    out.push_str(&frame::foot(about));
+    out
+}
+
+fn nothing(report: &Report) -> &'static str {
+    match (report.whole.rows, report.filters.is_empty()) {
+        (0, true) => "No lock was waited for while this trace was recorded.\n",
+        (0, false) => "No wait fits the filters.\n",
+        _ => "",
+    }
+}
+
+fn table(report: &Report, width: Option<usize>) -> String {
+    let columns = columns(report);
+    let mut grid = Grid::new(columns.iter().map(|column| heading(*column, &report.rows)));
+    for row in 0..report.rows.rows.len() {
+        grid.row(columns.iter().map(|column| cell(*column, report, row)));
+    }
+    grid.render(width)
+}
+
+/// What is shown of a report: who or what a row is, how much, and the column that it is sorted by.
+fn columns(report: &Report) -> Vec<Shown> {
+    let keys: &[Shown] = match report.by {
+        By::Object => &[Shown::As("object", "object"), Shown::Type],
+        By::Lock => &[Shown::As("lock", "lock"), Shown::Type, Shown::MainObject],
+        By::Site => &[Shown::As("site", "site"), Shown::Type, Shown::MainObject],
+        By::Stack | By::Type => &[Shown::Type],
+        By::Task => &[
+            Shown::As("comm", "task"),
+            Shown::As("tid", "tid"),
+            Shown::As("tgid", "pid"),
+            Shown::As("tenant", "tenant"),
+        ],
+        By::Tenant => &[Shown::As("waiter_tenant", "tenant")],
+        By::Time => &[Shown::Time],
+    };
+    let measures = if report.by == By::Task { TASK_MEASURES } else { MEASURES };
+    let found: &[Shown] = match report.by {
+        By::Object | By::Lock => &[Shown::As("method", "found by")],
+        _ => &[],
+    };
+    let mut columns: Vec<_> = [keys, measures].concat();
+    let shown = columns.iter().any(|column| match column {
+        Shown::As(name, _) | Shown::Part(name, _) => *name == report.sort,
+        Shown::Type => ["lock_type", "mode"].contains(&&*report.sort),
+        Shown::MainObject => report.sort == "object",
+        Shown::Time => report.sort == "time_ns",
+        Shown::Share => false,
+    });
+    if let Some(position) = report.rows.position(&report.sort).filter(|_| !shown && report.sort != "method") {
+        let name = SORTABLE.iter().find(|&&(name, _)| name == report.rows.columns[position].name);
+        columns.extend(name.map(|&(name, heading)| Shown::As(name, heading)));
+    }
+    columns.extend(found);
+    columns
+}
+
+/// Columns that are shown only when they are sorted by.
+const SORTABLE: &[(&str, &str)] = &[
+    ("failed_waits", "failed"),
+    ("wait_ns_min", "min"),
+    ("wait_ns_p90", "p90"),
+    ("wait_ns_p999", "p99.9"),
+    ("spin_ns_total", "spinning"),
+    ("sleep_ns_total", "asleep"),
+    ("locks", "locks"),
+    ("objects", "objects"),
+];
+
+fn heading(column: Shown, rows: &Rows) -> (String, Align) {
+    let text = |name: &str| {
+        let kind = rows.position(name).map(|position| rows.columns[position].kind);
+        if matches!(kind, Some(Kind::Text | Kind::Address)) { Align::Left } else { Align::Right }
+    };
+    match column {
+        Shown::As(name, heading) => (heading.to_owned(), text(name)),
+        Shown::Type => ("type".to_owned(), Align::Left),
+        Shown::MainObject => ("object".to_owned(), Align::Left),
+        Shown::Share => ("share".to_owned(), Align::Right),
+        Shown::Part(_, heading) => (heading.to_owned(), Align::Right),
+        Shown::Time => ("from".to_owned(), Align::Right),
+    }
+}
+
+fn cell(column: Shown, report: &Report, row: usize) -> String {
+    let rows = &report.rows;
+    match column {
+        Shown::As(name, _) => rows
+            .position(name)
+            .map_or_else(String::new, |position| value(&rows.rows[row][position], rows.columns[position].kind)),
+        Shown::Type => lock_type(rows, row),
+        Shown::MainObject => main_object(rows, row),
+        Shown::Share => percent(rows.number(row, "wait_ns_total"), report.whole.wait_ns_total),
+        Shown::Part(name, _) => percent(rows.number(row, name), rows.number(row, "wait_ns_total")),
+        Shown::Time => format!("{:.1} s", rows.number(row, "time_ns") as f64 / 1e9),
+    }
+}
+
+/// A value for people.
+fn value(value: &Value, kind: Kind) -> String {
+    match value {
+        Value::Missing => "-".to_owned(),
+        Value::Text(text) => escape::terminal(text),
+        &Value::Number(number) => match kind {
+            Kind::Ns => duration(number),
+            Kind::Address => format!("{number:#x}"),
+            Kind::Id => number.to_string(),
+            _ => count(number),
+        },
+        Value::Frames(frames) => escape::terminal(&frames.join(" ")),
+    }
+}
+
+/// `rwsem read`; of locks that have but one mode, the type alone.
+pub(crate) fn lock_type(rows: &Rows, row: usize) -> String {
+    let (lock_type, mode) = (rows.text(row, "lock_type"), rows.text(row, "mode"));
+    let text =
+        if mode.is_empty() || mode == "exclusive" { lock_type.to_owned() } else { format!("{lock_type} {mode}") };
+    escape::terminal(&text)
+}
+
+fn main_object(rows: &Rows, row: usize) -> String {
+    let object = escape::terminal(rows.text(row, "object"));
+    match rows.number(row, "objects") {
+        0 | 1 => object,
+        objects => format!("{object} and {} more", count(objects - 1)),
+    }
+}
+
+/// Stacks do not fit into a table: a line each for the numbers, and the frames below.
+fn stacks(report: &Report) -> String {
+    let rows = &report.rows;
+    let mut out = String::new();
+    for row in 0..rows.rows.len() {
+        if row > 0 {
+            out.push('\n');
+        }
+        let ns = |name| duration(rows.number(row, name));
+        let _ = writeln!(
+            out,
+            "{} ({}) in {}, avg {}, p99 {}, max {}: {} {}",
+            ns("wait_ns_total"),
+            percent(rows.number(row, "wait_ns_total"), report.whole.wait_ns_total),
+            of(rows.number(row, "waits"), "wait", "waits"),
+            ns("wait_ns_avg"),
+            ns("wait_ns_p99"),
+            ns("wait_ns_max"),
+            lock_type(rows, row),
+            main_object(rows, row),
+        );
+        for (name, mark) in [("stack", ""), ("user_stack", "user: ")] {
+            if let Some(Value::Frames(frames)) = rows.position(name).map(|position| &rows.rows[row][position]) {
+                for frame in frames {
+                    let _ = writeln!(out, "    {mark}{}", escape::terminal(frame));
+                }
+            }
+        }
+    }
+    out
+}

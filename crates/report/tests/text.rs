@@ -1,0 +1,189 @@
+//! What people see.
+
+use lima_analyze::synthetic::{Synthetic, Total};
+use lima_analyze::{By, Query, Who};
+use lima_report::Format;
+
+fn report(trace: &Synthetic, query: &Query, width: Option<usize>) -> String {
+    let analysis = trace.analysis().unwrap();
+    let report = analysis.report(query).unwrap();
+    String::from_utf8(lima_report::report(analysis.about(), &report, Format::Table, width).unwrap()).unwrap()
+}
+
+fn by(by: By) -> Query {
+    Query { by, ..Query::default() }
+}
+
+#[test]
+fn by_object() {
+    insta::assert_snapshot!(report(&Synthetic::sample(), &by(By::Object), None), @r#"
+    made-up.lima: box, Linux 6.18.44, 2 CPUs, 2.00 s recorded
+    1,004 waits, 106 ms waited in all; each second 502 waits and 52.8 ms
+
+    object            type        waits    total  share      avg      p50      p99      max   held  nobody  unknown  found by
+    inode_cache+0x98  mutex           3   101 ms   96 %  33.7 ms  21.0 ms  80.0 ms  80.0 ms   90 %   7.9 %    2.0 %  slab
+    tasklist_lock     rwsem read      1  3.00 ms  2.8 %  3.00 ms  3.00 ms  3.00 ms  3.00 ms  100 %     0 %      0 %  symbol
+    futex_wake()      spinlock    1,000  1.50 ms  1.4 %  1.50 us  1.50 us  1.50 us  1.50 us    0 %     0 %    100 %  caller
+
+    complete: nothing was lost
+    "#);
+}
+
+#[test]
+fn by_site() {
+    insta::assert_snapshot!(report(&Synthetic::sample(), &by(By::Site), None), @r#"
+    made-up.lima: box, Linux 6.18.44, 2 CPUs, 2.00 s recorded
+    1,004 waits, 106 ms waited in all; each second 502 waits and 52.8 ms
+
+    site                   type        object            waits    total  share      avg      p50      p99      max   held  nobody  unknown
+    do_renameat2+0x1a      mutex       inode_cache+0x98      3   101 ms   96 %  33.7 ms  21.0 ms  80.0 ms  80.0 ms   90 %   7.9 %    2.0 %
+    [only lock functions]  rwsem read  tasklist_lock         1  3.00 ms  2.8 %  3.00 ms  3.00 ms  3.00 ms  3.00 ms  100 %     0 %      0 %
+    futex_wake+0x44        spinlock    futex_wake()      1,000  1.50 ms  1.4 %  1.50 us  1.50 us  1.50 us  1.50 us    0 %     0 %    100 %
+
+    complete: nothing was lost
+    "#);
+}
+
+#[test]
+fn by_stack() {
+    insta::assert_snapshot!(report(&Synthetic::sample(), &by(By::Stack), None), @r#"
+    made-up.lima: box, Linux 6.18.44, 2 CPUs, 2.00 s recorded
+    1,004 waits, 106 ms waited in all; each second 502 waits and 52.8 ms
+
+    101 ms (96 %) in 3 waits, avg 33.7 ms, p99 80.0 ms, max 80.0 ms: mutex inode_cache+0x98
+        __mutex_lock.constprop.0+0x10
+        do_renameat2+0x1a
+        do_syscall_64+0x71
+    3.00 ms (2.8 %) in 1 wait, avg 3.00 ms, p99 3.00 ms, max 3.00 ms: rwsem read tasklist_lock
+        rwsem_down_read_slowpath+0x50
+    1.50 ms (1.4 %) in 1,000 waits, avg 1.50 us, p99 1.50 us, max 1.50 us: spinlock futex_wake()
+        _raw_spin_lock+0x30
+        futex_wake+0x44
+        do_syscall_64+0x71
+
+    complete: nothing was lost
+    "#);
+}
+
+#[test]
+fn by_task() {
+    insta::assert_snapshot!(report(&Synthetic::sample(), &by(By::Task), None), @r#"
+    made-up.lima: box, Linux 6.18.44, 2 CPUs, 2.00 s recorded
+    1,002 waits, 102 ms waited in all; each second 501 waits and 50.8 ms
+
+    task  tid  pid  tenant  waits    total  share      avg      max  spinning  asleep
+    fio   100  100  b           2   100 ms   99 %  50.0 ms   100 ms     100 %     0 %
+    dd    200  200  a       1,000  1.50 ms  1.5 %  1.50 us  1.50 ms     100 %     0 %
+
+    complete: nothing was lost
+    "#);
+}
+
+#[test]
+fn by_time() {
+    insta::assert_snapshot!(report(&Synthetic::sample(), &by(By::Time), None), @r#"
+    made-up.lima: box, Linux 6.18.44, 2 CPUs, 2.00 s recorded
+    1,004 waits, 106 ms waited in all; each second 502 waits and 52.8 ms
+
+     from  waits    total  share      avg      p50      p99      max   held  nobody  unknown
+    0.0 s  1,003   105 ms   99 %   104 us  1.52 us  1.53 us  80.0 ms   89 %   7.7 %    3.3 %
+    1.0 s      1  1.00 ms  0.9 %  1.00 ms  1.00 ms  1.00 ms  1.00 ms  100 %     0 %      0 %
+
+    complete: nothing was lost
+    "#);
+}
+
+#[test]
+fn what_is_sorted_by_is_shown_and_what_is_cut_is_said() {
+    let query = Query {
+        sort: Some("wait_ns_p999".into()),
+        top: Some(1),
+        filters: vec!["type!=spinlock".parse().unwrap()],
+        ..Query::default()
+    };
+    insta::assert_snapshot!(report(&Synthetic::sample(), &query, None), @r#"
+    made-up.lima: box, Linux 6.18.44, 2 CPUs, 2.00 s recorded
+    4 waits, 104 ms waited in all; each second 2 waits and 52.0 ms
+    only: type!=spinlock
+
+    object            type   waits   total  share      avg      p50      p99      max  held  nobody  unknown    p99.9  found by
+    inode_cache+0x98  mutex      3  101 ms   97 %  33.7 ms  21.0 ms  80.0 ms  80.0 ms  90 %   7.9 %    2.0 %  80.0 ms  slab
+    1 more row, 3.00 ms (--top 0 shows all)
+
+    complete: nothing was lost
+    "#);
+}
+
+#[test]
+fn a_narrow_terminal_breaks_names_and_not_numbers() {
+    let mut trace = Synthetic::sample();
+    trace.totals[0].slab = Some(("a_slab_cache_with_a_rather_long_name_in_a_module".into(), 0x40));
+    let text = report(&trace, &by(By::Object), Some(110));
+    assert!(text.lines().skip(3).all(|line| line.len() <= 110), "{text}");
+    assert!(text.contains("100 ms"), "{text}");
+}
+
+#[test]
+fn without_waits_there_is_a_sentence() {
+    let text = report(&Synthetic { tasks: Vec::new(), ..Synthetic::default() }, &Query::default(), None);
+    insta::assert_snapshot!(text, @r#"
+    made-up.lima: box, Linux 6.18.44, 2 CPUs, 2.00 s recorded
+    0 waits, 0 waited in all; each second 0 waits and 0
+
+    No lock was waited for while this trace was recorded.
+
+    complete: nothing was lost
+    "#);
+    let query = Query { filters: vec!["type=semaphore".parse().unwrap()], ..Query::default() };
+    assert!(report(&Synthetic::sample(), &query, None).contains("No wait fits the filters."));
+}
+
+#[test]
+fn interference() {
+    let analysis = Synthetic::sample().analysis().unwrap();
+    let found = analysis.interference(&Who { top: Some(2), ..Who::default() }).unwrap();
+    let text = lima_report::interference(analysis.about(), &found, Format::Table, None).unwrap();
+    insta::assert_snapshot!(String::from_utf8(text).unwrap(), @r#"
+    made-up.lima: box, Linux 6.18.44, 2 CPUs, 2.00 s recorded
+    1,004 waits, 106 ms waited in all; each second 502 waits and 52.8 ms
+
+    Of 106 ms waited, 91.0 ms (86 %) while another tenant held the lock, 3.00 ms (2.8 %) while the own one did, 8.00 ms (7.6 %) while nobody did; of 3.50 ms (3.3 %) it is not known.
+    b waited 103 ms, of which 90.0 ms (87 %) while a held inode_cache+0x98.
+    a waited 2.50 ms, of which 1.00 ms (40 %) while b held inode_cache+0x98.
+
+    All objects: time that the tenants at the left waited while those at the top held the lock.
+
+    waiter        a          b   nobody  unknown    total
+    b       90.0 ms  (3.00 ms)  8.00 ms  2.00 ms   103 ms
+    a             0    1.00 ms        0  1.50 ms  2.50 ms
+
+    inode_cache+0x98 (mutex, found by slab): 101 ms in 3 waits
+
+    waiter        a        b   nobody  unknown    total
+    b       90.0 ms        0  8.00 ms  2.00 ms   100 ms
+    a             0  1.00 ms        0        0  1.00 ms
+
+    tasklist_lock (rwsem, found by symbol): 3.00 ms in 1 wait
+
+    waiter          b  nobody  unknown    total
+    b       (3.00 ms)       0        0  3.00 ms
+
+    1 more object, 1.50 ms (--top 0 shows all)
+
+    (in brackets: waiting for the own tenant)
+    complete: nothing was lost
+    "#);
+}
+
+#[test]
+fn many_tenants_share_a_column() {
+    let mut trace = Synthetic::sample();
+    trace.tenants = (3..20).map(|tenant| (tenant, format!("t{tenant}"))).collect();
+    trace.totals = (4..20).map(|tenant| Total::mutex(3, tenant, &[u64::from(tenant) * 1_000])).collect();
+    let analysis = trace.analysis().unwrap();
+    let found = analysis.interference(&Who::default()).unwrap();
+    let text = lima_report::interference(analysis.about(), &found, Format::Table, None).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let matrix: String = text.lines().skip(6).take(3).map(|line| format!("{line}\n")).collect();
+    insta::assert_snapshot!(matrix, @"");
+}

@@ -70,14 +70,14 @@ pub enum Error {
     },
 
     /// The operating system refused something.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("cannot {doing} {}: {cause}", path.display())]
     Io {
         /// What was tried, as a verb.
         doing: &'static str,
         /// With what.
         path: PathBuf,
-        /// Why not.
-        source: io::Error,
+        /// Why not. Part of the message, so not a `source` that a chain of errors would repeat.
+        cause: io::Error,
     },
 }
 
@@ -86,11 +86,11 @@ impl Error {
     /// helps.
     pub fn is_full_disk(&self) -> bool {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge))
+        matches!(self, Self::Io { cause, .. } if matches!(cause.kind(), StorageFull | QuotaExceeded | FileTooLarge))
     }
 }
 
 /// Turns an I/O error into one that says what was tried with which path.
 pub(crate) fn io<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
-    move |source| Error::Io { doing, path: path.to_owned(), source }
+    move |cause| Error::Io { doing, path: path.to_owned(), cause }
 }

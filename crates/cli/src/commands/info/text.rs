@@ -27,13 +27,16 @@ fn write_page(out: &mut String, info: &Info) -> fmt::Result {
 /// What was recorded, where and how.
 fn write_facts(out: &mut String, info: &Info) -> fmt::Result {
     let Manifest { kernel, options, clock, .. } = &info.manifest;
-    let mut fact = |name: &str, value: String| writeln!(out, "{name:<12} {}", terminal(value.trim_end()));
+    let mut fact = |name: &str, value: String| {
+        let value = if value.trim().is_empty() { "-" } else { value.trim() };
+        writeln!(out, "{name:<12} {}", terminal(value))
+    };
     fact("trace", info.path.clone())?;
     fact("written by", format!("LIMA {}, schema {}", info.manifest.lima_version, info.manifest.schema))?;
     fact("host", info.manifest.host.clone())?;
     fact("kernel", format!("{} {} on {}", kernel.release, kernel.machine, count(kernel.cpus.into(), "CPU")))?;
     fact("", kernel.version.clone())?;
-    fact("build id", if kernel.build_id.is_empty() { "unknown".into() } else { kernel.build_id.clone() })?;
+    fact("build id", kernel.build_id.clone())?;
     fact("recorded", format!("{}, for {}", date(clock.start_unix_ns), duration(clock.duration_ns)))?;
     if !info.manifest.command.is_empty() {
         fact("command", command(&info.manifest))?;
@@ -73,7 +76,7 @@ fn write_tables(out: &mut String, info: &Info) -> fmt::Result {
         tables.iter().map(|table| table.bytes).sum(),
         tables.iter().map(|table| table.segments).sum(),
     ));
-    write_columns(out, ["table", "rows", "size", "segments"], 1, &rows)
+    write_columns(out, ["table", "rows", "size", "segments"], b"lrrr", &rows)
 }
 
 fn write_programs(out: &mut String, manifest: &Manifest) -> fmt::Result {
@@ -96,7 +99,7 @@ fn write_programs(out: &mut String, manifest: &Manifest) -> fmt::Result {
             ]
         })
         .collect();
-    write_columns(out, ["program", "attached to", "runs", "time", "a run", "misses"], 2, &rows)
+    write_columns(out, ["program", "attached to", "runs", "time", "a run", "misses"], b"llrrrr", &rows)
 }
 
 fn write_edges(out: &mut String, manifest: &Manifest) -> fmt::Result {
@@ -116,9 +119,9 @@ fn write_losses(out: &mut String, info: &Info) -> fmt::Result {
     let rows: Vec<_> = info
         .losses
         .present()
-        .map(|(name, count, meaning)| [terminal(name), count.to_string(), format!("  {}", terminal(meaning))])
+        .map(|(name, count, meaning)| [terminal(name), count.to_string(), terminal(meaning)])
         .collect();
-    write_columns(out, ["losses", "count", "  meaning"], 1, &rows)
+    write_columns(out, ["losses", "count", "meaning"], b"lrl", &rows)
 }
 
 fn write_list(out: &mut String, title: &str, items: impl Iterator<Item = String>) -> fmt::Result {
@@ -129,22 +132,21 @@ fn write_list(out: &mut String, title: &str, items: impl Iterator<Item = String>
     items.try_for_each(|item| writeln!(out, "  {}", terminal(&item)))
 }
 
-/// A table: the first `texts` columns begin at the left and the numbers after them end at the right; so does a last
-/// column, unless it begins with blanks.
-fn write_columns<const N: usize>(out: &mut String, head: [&str; N], texts: usize, rows: &[[String; N]]) -> fmt::Result {
+/// A table; `align` says for each column whether it is flush `l`eft or `r`ight.
+fn write_columns<const N: usize>(
+    out: &mut String,
+    head: [&str; N],
+    align: &[u8; N],
+    rows: &[[String; N]],
+) -> fmt::Result {
     let rows: Vec<_> = std::iter::once(head.map(str::to_owned)).chain(rows.iter().cloned()).collect();
     let widths: [usize; N] =
         std::array::from_fn(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or_default());
     writeln!(out)?;
     for row in &rows {
         let mut line = String::new();
-        for (at, cell) in row.iter().enumerate() {
-            let width = widths[at];
-            match (at < texts, cell.starts_with("  ")) {
-                (true, _) => write!(line, "{cell:<width$}  ")?,
-                (false, true) => line.push_str(cell),
-                (false, false) => write!(line, "{cell:>width$}  ")?,
-            }
+        for ((cell, width), align) in row.iter().zip(widths).zip(align) {
+            if *align == b'r' { write!(line, "{cell:>width$}  ")? } else { write!(line, "{cell:<width$}  ")? }
         }
         writeln!(out, "{}", line.trim_end())?;
     }

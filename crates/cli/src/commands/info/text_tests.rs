@@ -60,7 +60,47 @@ fn info() -> Info {
 
 #[test]
 fn a_page_with_everything() {
-    insta::assert_snapshot!(page(&info()), @"");
+    insta::assert_snapshot!(page(&info()), @r"
+    trace        a.lima
+    written by   LIMA 0.1.0, schema lima-trace/1
+    host         build-1\u{1b}]0;owned\u{7}
+    kernel       6.18.5 x86_64 on 1 CPU
+                 #1 SMP PREEMPT_DYNAMIC Tue Nov 10 10:00:00 UTC 2026
+    build id     1f2e3d4c
+    recorded     2026-11-06 21:20:00 UTC, for 12.3 s
+    command      sh -c 'echo '\''a\nb'\''' '' (exit status 3)
+    ended        with the command
+    level        contention, totals by 1 s
+    single waits from 50 us on
+    user stacks  not recorded
+    tenants by   cgroup (v2)
+    filter       comm = a\u{202e}b, c
+    limits       16384 keys a bucket, buffer 4 MiB
+    complete     no
+
+    table    rows     size  segments
+    totals  12345  717 KiB         1
+    events      0      0 B         0
+    all     12345  717 KiB         1
+
+    program   attached to              runs   time   a run  misses
+    on_begin  lock:contention_begin  200000  61 ms  305 ns       0
+    on_end    lock:contention_end         -      -       -       0
+
+    edges: 1 wait had begun before the recording did, 0 waits had not ended when it did
+
+    losses               count  meaning
+    later\u{1b}[1m           1  later\u{1b}[1m
+    totals_full            120  waits left out of the totals because the map was full (raise --max-totals)
+    unreadable_segments      1  segments of the trace that could not be read
+
+    damaged
+      a.lima/events/\u{1b}.parquet: it is not named as a segment is
+
+    notes
+      holders of spinlocks are not known on this kernel
+      \u{1b}[2J
+    ");
 }
 
 #[test]
@@ -74,7 +114,28 @@ fn a_page_with_nothing() {
         tables: Vec::new(),
         damaged: Vec::new(),
     };
-    insta::assert_snapshot!(page(&info), @"");
+    insta::assert_snapshot!(page(&info), @r"
+    trace        a.lima
+    written by   LIMA 0.1.0, schema lima-trace/1
+    host         -
+    kernel       on 0 CPUs
+                 -
+    build id     -
+    recorded     1970-01-01 00:00:00 UTC, for 0 ns
+    ended        not in order: the recorder is still at work, or was killed
+    level        , totals by 0 ns
+    single waits all
+    user stacks  not recorded
+    tenants by   -
+    limits       0 keys a bucket, buffer 0 B
+    complete     yes
+
+    table  rows  size  segments
+    all       0   0 B         0
+
+    edges: 0 waits had begun before the recording did, 0 waits had not ended when it did
+    losses: none
+    ");
 }
 
 #[test]

@@ -1,0 +1,23 @@
+//! A segment of any bytes: the first byte chooses the table. Checksums are not compared when fuzzing, so that the bytes
+//! reach the decoder.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use lima_model::{Manifest, Table};
+use lima_trace::{Trace, Writer};
+use std::fs;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&choice, segment)) = bytes.split_first() else { return };
+    let table = Table::ALL[usize::from(choice) % Table::ALL.len()];
+    let parent = tempfile::tempdir().expect("a folder");
+    let folder = parent.path().join("a.lima");
+    Writer::create(&folder, &Manifest::begin("fuzz")).expect("a trace");
+    fs::create_dir(folder.join(table.name())).expect("a folder");
+    fs::write(folder.join(table.name()).join("00000001.parquet"), segment).expect("a segment");
+    let trace = Trace::open(&folder).expect("a trace with or without a damaged segment");
+    for rows in trace.read(table) {
+        let _ = rows;
+    }
+});

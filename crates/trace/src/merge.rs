@@ -15,6 +15,7 @@ use crate::trace::list;
 use crate::writer::make_folder;
 use lima_model::Table;
 use parquet::arrow::arrow_writer::ArrowWriter;
+use parquet::errors::ParquetError;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs::{self, File, OpenOptions};
 use std::path::Path;
@@ -49,12 +50,7 @@ fn merge_into(hidden: &Path, from: &Path, segments: &[Range], table: Table) -> R
         let path = hidden.join("merging.tmp");
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
         let file = Sealing::new(file.map_err(io("write", &path))?);
-        let encode = |error: parquet::errors::ParquetError| match error {
-            parquet::errors::ParquetError::External(error) if error.is::<std::io::Error>() => {
-                io("write", &path)(std::io::Error::other(error))
-            }
-            error => Error::Encode { path: path.clone(), why: error.to_string() },
-        };
+        let encode = |error| encoding_failed(error, &path);
         let mut writer =
             ArrowWriter::try_new_with_options(file, table.schema(), Purpose::Merged.encoding(table)).map_err(encode)?;
         let mut last = first;
@@ -70,6 +66,18 @@ fn merge_into(hidden: &Path, from: &Path, segments: &[Range], table: Table) -> R
         fs::rename(&path, hidden.join(name)).map_err(io("rename", &path))?;
     }
     File::open(hidden).and_then(|folder| folder.sync_all()).map_err(io("write", hidden))
+}
+
+/// An error of the encoder, which hands on those of the file that it writes to.
+fn encoding_failed(error: ParquetError, path: &Path) -> Error {
+    let why = error.to_string();
+    match error {
+        ParquetError::External(cause) => match cause.downcast::<std::io::Error>() {
+            Ok(cause) => io("write", path)(*cause),
+            Err(_) => Error::Encode { path: path.to_owned(), why },
+        },
+        _ => Error::Encode { path: path.to_owned(), why },
+    }
 }
 
 fn exchange(folder: &Path, from: &Path, hidden: &Path) -> Result<(), Error> {

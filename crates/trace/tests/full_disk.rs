@@ -3,7 +3,7 @@
 mod common;
 
 use common::{ended, read, rows};
-use lima_model::{Manifest, Table};
+use lima_model::{Loss, Manifest, Table};
 use lima_trace::{Trace, Writer};
 use std::fs;
 use std::path::Path;
@@ -57,6 +57,8 @@ fn hidden_files(folder: &Path) -> Vec<String> {
 fn a_full_disk_is_an_error_and_nothing_written_is_lost() {
     let Some(tiny) = Tiny::mount("400k") else { return };
     let folder = tiny.0.path().join("a.lima");
+    let reserve = tiny.0.path().join("reserve");
+    fs::write(&reserve, [1; 16 << 10]).unwrap();
     let mut writer = Writer::create(&folder, &Manifest::begin("test")).unwrap();
     let batch = rows(Table::Totals, 1, 300);
     let mut segments = 0;
@@ -71,8 +73,8 @@ fn a_full_disk_is_an_error_and_nothing_written_is_lost() {
     let file = format!("totals/{:08}.parquet: No space left on device", segments + 1);
     assert!(error.to_string().contains(&file), "{error}");
     assert_eq!(hidden_files(&folder), [""; 0]);
-    // Small rows may still fit, and take the number of the failed segment.
-    let _ = writer.append(Table::Totals, &rows(Table::Totals, 2, 1));
+    // Fewer rows may still fit, and take the number of the failed segment.
+    while writer.append(Table::Totals, &rows(Table::Totals, 2, 1)).is_ok() {}
 
     let trace = Trace::open(&folder).unwrap();
     assert!(trace.damaged().is_empty());
@@ -80,13 +82,22 @@ fn a_full_disk_is_an_error_and_nothing_written_is_lost() {
     assert!(expected >= segments * 300);
     let rows_before = read(&trace, Table::Totals);
 
-    // There is no room for merging either: the segments stay, and the manifest is as far as it could be written.
-    match writer.finish(&ended()) {
-        Ok(unmerged) => assert!(unmerged.iter().all(lima_trace::Error::is_full_disk), "{unmerged:?}"),
-        Err(error) => assert!(error.is_full_disk(), "{error}"),
-    }
+    // There is no room for a new manifest either: the old one stays.
+    let _ = fs::write(tiny.0.path().join("filler"), [1; 64 << 10]);
+    let error = writer.manifest(&ended()).unwrap_err();
+    assert!(error.is_full_disk() && error.to_string().contains("a.lima/trace.json: No space left"), "{error}");
     assert_eq!(hidden_files(&folder), [""; 0]);
-    assert_eq!(read(&Trace::open(&folder).unwrap(), Table::Totals), rows_before);
+    assert_eq!(Trace::open(&folder).unwrap().losses().get(Loss::Cut), 1);
+
+    // With some space freed the trace can end, though not be merged: its segments stay.
+    fs::remove_file(&reserve).unwrap();
+    let unmerged = writer.finish(&ended()).unwrap();
+    assert_eq!(unmerged.len(), 1);
+    assert!(unmerged[0].is_full_disk(), "{:?}", unmerged[0]);
+    assert_eq!(hidden_files(&folder), [""; 0]);
+    let trace = Trace::open(&folder).unwrap();
+    assert!(trace.complete());
+    assert_eq!(read(&trace, Table::Totals), rows_before);
 }
 
 #[test]

@@ -29,6 +29,7 @@ struct Entry {
 pub struct KernelSymbols {
     entries: Vec<Entry>,
     text: String,
+    variables: usize,
 }
 
 impl KernelSymbols {
@@ -65,6 +66,7 @@ impl KernelSymbols {
         self.text.push_str(module);
         let at = |position: usize| u32::try_from(position).ok();
         let is_code = matches!(kind, 't' | 'T' | 'w' | 'W');
+        self.variables += usize::from(!is_code);
         let entry =
             Entry { address, name: at(start)?, module: at(middle)?, end: at(self.text.len())?, is_code };
         self.entries.push(entry);
@@ -76,8 +78,11 @@ impl KernelSymbols {
         self.last_before(address, true)
     }
 
-    /// The variable that an address of data lies in. Kernels without CONFIG_KALLSYMS_ALL name none.
+    /// The variable that an address of data lies in. Kernels without CONFIG_KALLSYMS_ALL name too few of them to tell.
     pub fn variable(&self, address: u64) -> Option<Symbol<'_>> {
+        if !self.has_variables() {
+            return None;
+        }
         let symbol = self.last_before(address, false)?;
         // Sizes are not known; what lies far behind a symbol belongs to something that has none.
         (symbol.offset < MAX_VARIABLE).then_some(symbol)
@@ -88,9 +93,10 @@ impl KernelSymbols {
         self.entries.iter().any(|entry| entry.is_code)
     }
 
-    /// Whether any variable has a symbol.
+    /// Whether variables have symbols. Without CONFIG_KALLSYMS_ALL a few marks of the linker are all, and whatever
+    /// lies behind one of these would get its name.
     pub fn has_variables(&self) -> bool {
-        self.entries.iter().any(|entry| !entry.is_code)
+        self.variables >= 1000
     }
 
     /// The last symbol at or below an address, if it is of the wanted kind.
@@ -131,7 +137,9 @@ garbage
 
     #[test]
     fn finds_the_symbol_below() {
-        let symbols = KernelSymbols::parse(LINES);
+        let mut symbols = KernelSymbols::parse(LINES);
+        assert!(symbols.variable(0xffffffff82000004).is_none(), "one variable alone says nothing");
+        symbols.variables = 1000;
         let at = |address| symbols.function(address).map(|symbol| (symbol.name, symbol.offset));
         assert_eq!(at(0xffffffff81000110), Some(("foo", 0x10)));
         assert_eq!(at(0xffffffff810001ff), Some(("foo", 0xff)));

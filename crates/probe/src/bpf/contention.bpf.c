@@ -162,13 +162,11 @@ static __always_inline void change_phase(struct wait *wait, __u32 flags, __u64 n
 static __always_inline void walk_holder(struct wait *wait, __u64 now)
 {
 	struct task_struct *holder;
-	struct walk *walk;
-	__u32 slot = WALK_WAKING;
+	struct walk *walk = walk_of(WALK_HOLDER);
 	long size;
 
 	if (!bpf_ksym_exists(bpf_task_from_pid) || !bpf_ksym_exists(bpf_task_release))
 		return;
-	walk = bpf_map_lookup_elem(&walks, &slot);
 	if (!walk)
 		return;
 	holder = bpf_task_from_pid(wait->seen.tid);
@@ -178,8 +176,7 @@ static __always_inline void walk_holder(struct wait *wait, __u64 now)
 	bpf_task_release(holder);
 	if (size <= 0)
 		return;
-	wait->holder_stack = hash_addresses(walk->addresses, size / sizeof(__u64));
-	send_stack(walk, wait->holder_stack, size / sizeof(__u64), 0, false, now);
+	wait->holder_stack = number_stack(WALK_HOLDER, size / sizeof(__u64), 0, false, now);
 }
 
 static __always_inline void begin_sleep(struct task_struct *task, __u64 lock, __u32 flags)
@@ -249,7 +246,7 @@ int BPF_PROG(sched_waking, struct task_struct *woken)
 	struct cpu_state *cpu;
 	struct walk *walk;
 	struct wait *wait;
-	__u32 top, slot = WALK_WAKING;
+	__u32 top;
 	__u64 now;
 	__u8 found;
 
@@ -292,18 +289,18 @@ int BPF_PROG(sched_waking, struct task_struct *woken)
 
 	if (now - wait->begin_ns < settings.threshold_ns || wait->main.tid != who.tid)
 		return 0;
-	walk = bpf_map_lookup_elem(&walks, &slot);
+	walk = walk_of(WALK_WAKING);
 	if (!walk)
 		return 0;
 	cpu->busy = cpu->base;
-	wait->release_stack = walk_stack(ctx, walk, false, now);
+	wait->release_stack = walk_stack(ctx, walk, WALK_WAKING, false, now);
 	cpu->busy = 0;
 	return 0;
 }
 
 /* ---- end ---- */
 
-static __always_inline __u32 bucket_of(__u64 ns)
+__noinline __u32 bucket_of(__u64 ns)
 {
 	__u32 octave = FIRST_OCTAVE;
 	__u64 rest = ns >> FIRST_OCTAVE;
@@ -372,13 +369,18 @@ static __always_inline bool passes(struct task_struct *task, const struct ended 
 	return true;
 }
 
-/* The slab cache that a lock lies in, and its offset in the object. */
+/*
+ * The slab cache that a lock lies in, and its offset in the object. A slab lies
+ * at a multiple of its size, and has the size that its cache prefers, unless
+ * memory was short: then the first or last page of that range most likely
+ * belongs to something else, and the offset is not known.
+ */
 static __always_inline void find_slab(struct totals *totals, __u64 lock)
 {
 	struct kmem_cache *cache;
 	struct slab_cache name = {};
-	__u32 order, size, pad = 0;
-	__u64 key;
+	__u64 key, bytes, start;
+	__u32 size, pad = 0;
 
 	totals->slab_offset = ~0U;
 	if (!bpf_ksym_exists(bpf_get_kmem_cache))
@@ -389,12 +391,13 @@ static __always_inline void find_slab(struct totals *totals, __u64 lock)
 	key = (__u64)cache;
 	totals->slab = key;
 	size = BPF_CORE_READ(cache, size);
-	order = BPF_CORE_READ(cache, oo.x) >> 16;
-	/* A slab lies at a multiple of its size. Where memory is short a smaller one may have been taken: not known. */
-	if (size && order == BPF_CORE_READ(cache, min.x) >> 16) {
+	bytes = PAGE_SIZE << (BPF_CORE_READ(cache, oo.x) >> 16 & 15);
+	start = lock & ~(bytes - 1);
+	if (size && (__u64)bpf_get_kmem_cache(start) == key &&
+	    (__u64)bpf_get_kmem_cache(start + bytes - PAGE_SIZE) == key) {
 		if (bpf_core_field_exists(cache->red_left_pad))
 			pad = BPF_CORE_READ(cache, red_left_pad);
-		totals->slab_offset = (__u32)(lock & ((4096ULL << order) - 1)) % size - pad;
+		totals->slab_offset = (__u32)(lock - start) % size - pad;
 	}
 	if (!bpf_map_lookup_elem(&slab_caches, &key)) {
 		bpf_probe_read_kernel_str(name.name, sizeof(name.name), BPF_CORE_READ(cache, name));
@@ -405,7 +408,7 @@ static __always_inline void find_slab(struct totals *totals, __u64 lock)
 static const struct totals no_totals = {};
 static const struct task_totals no_task_totals = {};
 
-static __always_inline struct totals *totals_for(const struct totals_key *key)
+static __always_inline struct totals *totals_for(const struct totals_key *key, bool *is_new)
 {
 	struct totals *totals;
 
@@ -425,7 +428,16 @@ static __always_inline struct totals *totals_for(const struct totals_key *key)
 	}
 	if (totals)
 		find_slab(totals, key->lock);
+	*is_new = true;
 	return totals;
+}
+
+static __always_inline void drop_totals(const struct totals_key *key)
+{
+	if (generation & 1)
+		bpf_map_delete_elem(&totals_1, key);
+	else
+		bpf_map_delete_elem(&totals_0, key);
 }
 
 static __always_inline struct task_totals *task_totals_for(const struct task_key *key)
@@ -466,9 +478,10 @@ static __always_inline bool add_to_task(struct task_struct *task, const struct e
 }
 
 static __always_inline struct totals *add_to_totals(const struct totals_key *key, const struct ended *ended,
-						    __u64 held_ns, __u64 free_ns, __u64 unknown_ns)
+						    __u64 held_ns, __u64 free_ns, __u64 unknown_ns,
+						    bool *is_new)
 {
-	struct totals *totals = totals_for(key);
+	struct totals *totals = totals_for(key, is_new);
 	__u64 ns = ended->end_ns - ended->begin_ns;
 	__u32 bucket;
 
@@ -562,14 +575,12 @@ static __always_inline void count_wait(void *ctx, struct task_struct *task, stru
 {
 	struct totals_key key = {};
 	struct totals *totals;
-	struct walk *walk;
+	struct walk *walk = walk_of(WALK_END);
 	struct wait *wait = ended->wait;
-	__u64 ns = ended->end_ns - ended->begin_ns, held_ns = 0, free_ns = 0, unknown_ns = ns;
-	__u32 slot = WALK_END;
+	__u64 ns = ended->end_ns - ended->begin_ns, held_ns = 0, free_ns = 0, unknown_ns = ns, stack;
 	__u8 purpose;
-	bool on_task;
+	bool on_task, is_new = false;
 
-	walk = bpf_map_lookup_elem(&walks, &slot);
 	if (!walk)
 		return;
 	on_task = on_task_stack(address_of(ctx, &walk->base), task);
@@ -600,7 +611,15 @@ static __always_inline void count_wait(void *ctx, struct task_struct *task, stru
 			wait->other.held_ns = 0;
 		}
 	}
-	totals = add_to_totals(&key, ended, held_ns, free_ns, unknown_ns);
+	totals = add_to_totals(&key, ended, held_ns, free_ns, unknown_ns, &is_new);
+	if (is_new) {
+		stack = confirm(ctx, walk, ended->stack, ended->end_ns);
+		if (stack != ended->stack) {
+			drop_totals(&key);
+			key.stack = ended->stack = stack;
+			totals = add_to_totals(&key, ended, held_ns, free_ns, unknown_ns, &is_new);
+		}
+	}
 	purpose = ns >= settings.threshold_ns ? PURPOSE_KEEP : 0;
 	if (!totals)
 		purpose |= PURPOSE_TOTALS;
@@ -613,7 +632,7 @@ static __always_inline void count_wait(void *ctx, struct task_struct *task, stru
 	if (wait && wait->other.held_ns) {
 		key.holder_tenant = wait->other.tenant;
 		key.method = wait->other.method;
-		totals = totals_for(&key);
+		totals = totals_for(&key, &is_new);
 		if (totals)
 			totals->held_ns += wait->other.held_ns;
 		else

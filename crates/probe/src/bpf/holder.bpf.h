@@ -81,7 +81,8 @@ static __always_inline void remember_owner(struct wait *wait, __u64 owner)
 		seen->tid = task->pid;
 		seen->tgid = task->tgid;
 		seen->on_cpu = task->on_cpu;
-		bpf_probe_read_kernel(seen->comm, sizeof(seen->comm), task->comm);
+		*(__u64 *)&seen->comm[0] = *(__u64 *)&task->comm[0];
+		*(__u64 *)&seen->comm[8] = *(__u64 *)&task->comm[8];
 		seen->tenant = tenant_of(task, true, seen->comm);
 		return;
 	}

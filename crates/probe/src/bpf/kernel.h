@@ -66,6 +66,7 @@ enum bpf_rb_query { BPF_RB_AVAIL_DATA = 0 };
 
 /* 16 KiB kernel stacks: x86-64 without KASAN, THREAD_SIZE_ORDER 2 */
 #define THREAD_SIZE 16384ULL
+#define PAGE_SIZE 4096ULL
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

@@ -27,15 +27,15 @@ struct walk {
 	__u64 addresses[MAX_FRAMES + 1];
 };
 
-/* Working space of one program on one CPU. contention_end and sched_waking can nest: one slot each. */
+/* Working space of one program on one CPU; the programs can nest: one slot each. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, 3);
 	__type(key, __u32);
 	__type(value, struct walk);
 } walks SEC(".maps");
 
-enum walk_slot { WALK_END = 0, WALK_WAKING = 1 };
+enum walk_slot { WALK_END = 0, WALK_WAKING = 1, WALK_HOLDER = 2 };
 
 /* Reads 8 bytes of kernel memory; 0 where there is none. */
 static __always_inline __u64 peek(__u64 address)
@@ -69,23 +69,17 @@ static __always_inline __u64 mix(__u64 hash, __u64 address)
 	return hash ^ (hash >> 29);
 }
 
-static __always_inline __u64 hash_addresses(const __u64 *addresses, __u32 n)
+static __always_inline struct walk *walk_of(__u32 slot)
 {
-	__u64 hash = 0;
-
-	for (__u32 i = 0; i < MAX_FRAMES; i++) {
-		if (i >= n)
-			break;
-		hash = mix(hash, addresses[i]);
-	}
-	return hash;
+	return bpf_map_lookup_elem(&walks, &slot);
 }
 
 static __always_inline void send_stack(struct walk *walk, __u64 hash, __u32 n, __u32 tgid, bool learn, __u64 now)
 {
 	struct stack_record *record;
 	__u32 *sent = bpf_map_lookup_elem(&stacks_sent, &hash);
-	__u32 attempts = 1;
+	__u32 attempts = learn;
+	__u64 size;
 
 	learn = learn && now > walk->learn_after_ns;
 	if (sent && (!learn || *sent > LEARN_ATTEMPTS))
@@ -103,8 +97,7 @@ static __always_inline void send_stack(struct walk *walk, __u64 hash, __u32 n, _
 	record->word_count = 0;
 	bpf_probe_read_kernel(record->addresses, sizeof(walk->addresses), walk->addresses);
 	if (learn) {
-		__u64 size = THREAD_SIZE - (walk->base & (THREAD_SIZE - 1));
-
+		size = THREAD_SIZE - (walk->base & (THREAD_SIZE - 1));
 		if (size > sizeof(record->words))
 			size = sizeof(record->words);
 		if (!bpf_probe_read_kernel(record->words, size, (void *)walk->base))
@@ -112,30 +105,47 @@ static __always_inline void send_stack(struct walk *walk, __u64 hash, __u32 n, _
 		walk->learn_after_ns = now + LEARN_PAUSE_NS;
 	}
 	submit(record);
-	if (sent) {
+	if (sent)
 		*sent += 1;
-	} else {
-		attempts = learn ? 1 : 0;
+	else
 		bpf_map_update_elem(&stacks_sent, &hash, &attempts, BPF_ANY);
+}
+
+/*
+ * The functions below that are not static are verified once, for any arguments,
+ * and not anew on each path that leads to them.
+ */
+
+/* The number of the stack whose n addresses were walked into a slot; the stack is sent when it may be new. */
+__noinline __u64 number_stack(__u32 slot, __u32 n, __u32 tgid, bool learn, __u64 now)
+{
+	struct walk *walk = walk_of(slot);
+	__u64 hash = 0;
+
+	if (!walk)
+		return 0;
+	for (__u32 i = 0; i < MAX_FRAMES; i++) {
+		if (i >= n)
+			break;
+		hash = mix(hash, walk->addresses[i]);
 	}
+	/* The same addresses mean other code in another process. */
+	hash ^= tgid * RULE_HASH;
+	send_stack(walk, hash, n, tgid, learn, now);
+	return hash;
 }
 
 /* The kernel's own walk; 0 when it fails. */
-static __always_inline __u64 walk_stack(void *ctx, struct walk *walk, bool learn, __u64 now)
+static __always_inline __u64 walk_stack(void *ctx, struct walk *walk, __u32 slot, bool learn, __u64 now)
 {
 	long size = bpf_get_stack(ctx, walk->addresses, MAX_FRAMES * sizeof(__u64), 0);
-	__u64 hash;
-	__u32 n;
 
 	if (size <= 0) {
 		count(LOST_STACK_MISSING, 1);
 		return 0;
 	}
-	n = size / sizeof(__u64);
-	hash = hash_addresses(walk->addresses, n);
 	count(COUNT_WALKED, 1);
-	send_stack(walk, hash, n, 0, learn, now);
-	return hash;
+	return number_stack(slot, size / sizeof(__u64), 0, learn, now);
 }
 
 static __always_inline const struct rule *rule_for(const struct rules *rules, __u64 address)
@@ -165,7 +175,7 @@ static __always_inline __u64 either(const struct rules *rules, __u64 lower)
 }
 
 /* The stack read by what is known of its addresses, or 0. */
-static __always_inline __u64 recall(__u64 base)
+__noinline __u64 recall(__u64 base)
 {
 	__u32 zero = 0;
 	const struct rules *rules_now = bpf_map_lookup_elem(&rules, &zero);
@@ -208,16 +218,32 @@ static __always_inline __u64 stack_of(void *ctx, struct walk *walk, bool on_task
 			return hash;
 		walk->recalled = 0;
 	}
-	walked = walk_stack(ctx, walk, on_task && settings.peek && !hash, now);
-	if (hash && walked && walked != hash)
+	walked = walk_stack(ctx, walk, WALK_END, on_task && settings.peek, now);
+	/* A stack that was never sent would have been found out by confirm(). */
+	if (hash && walked && walked != hash && bpf_map_lookup_elem(&stacks_sent, &hash))
 		count(LOST_STACK_MISMATCH, 1);
 	return walked;
+}
+
+/*
+ * A stack put together from known distances may itself be new, or not exist at
+ * all, when a distance was believed too early: a stack that was never sent is
+ * walked. Gives the right stack.
+ */
+static __always_inline __u64 confirm(void *ctx, struct walk *walk, __u64 hash, __u64 now)
+{
+	__u64 walked;
+
+	if (!hash || bpf_map_lookup_elem(&stacks_sent, &hash))
+		return hash;
+	walk->learn_after_ns = 0;
+	walked = walk_stack(ctx, walk, WALK_END, true, now);
+	return walked ? walked : hash;
 }
 
 static __always_inline __u64 user_stack_of(void *ctx, struct walk *walk, struct task_struct *task, __u64 now)
 {
 	long size;
-	__u64 hash;
 
 	if (!settings.user_stacks || task->flags & PF_KTHREAD)
 		return 0;
@@ -226,10 +252,7 @@ static __always_inline __u64 user_stack_of(void *ctx, struct walk *walk, struct 
 		count(LOST_USER_STACK, 1);
 		return 0;
 	}
-	/* The same addresses mean other code in another process. */
-	hash = hash_addresses(walk->addresses, size / sizeof(__u64)) ^ ((__u64)task->tgid * 0x9e3779b97f4a7c15ULL);
-	send_stack(walk, hash, size / sizeof(__u64), task->tgid, false, now);
-	return hash;
+	return number_stack(WALK_END, size / sizeof(__u64), task->tgid, false, now);
 }
 
 #endif

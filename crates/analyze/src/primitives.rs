@@ -85,8 +85,8 @@ const PARTS: &[(Part, &[&str])] = &[
             "lock_sock_fast",
             "__lock_sock",
             "__lock_sock_fast",
-            "raw_spin_rq_lock_nested",
-            "raw_spin_rq_lock",
+            "raw_spin_rq_lock*",
+            "_raw_spin_rq_lock*",
             "double_rq_lock",
             "task_rq_lock",
             "__task_rq_lock",
@@ -136,6 +136,16 @@ pub fn base(function: &str) -> &str {
         Some(at) if at > 0 => &function[..at],
         _ => function,
     }
+}
+
+/// Whether a kernel symbol marks the border of a section of the image, and names no variable: kernels that keep the
+/// names of their variables to themselves still tell these.
+pub fn is_border(symbol: &str) -> bool {
+    ["__start_", "__stop_", "__end_", "__begin_"].iter().any(|start| symbol.starts_with(start))
+        || symbol.ends_with("_begin") && symbol.starts_with("__")
+        || symbol.ends_with("_end") && symbol.starts_with("__")
+        || matches!(symbol, "_stext" | "_etext" | "_sdata" | "_edata" | "_end" | "_brk_start" | "_brk_end")
+        || matches!(symbol, "__bss_start" | "__bss_stop")
 }
 
 fn fits(pattern: &str, name: &str) -> bool {
@@ -195,6 +205,16 @@ mod tests {
         assert_eq!(part("lock_sock_nested"), Part::Wrapper);
         assert_eq!(part("raw_spin_rq_lock_nested"), Part::Wrapper);
         assert_eq!(part("rtnl_lock"), Part::Named);
+    }
+
+    #[test]
+    fn borders_of_sections_are_no_variables() {
+        assert!(
+            ["__start_init_stack", "__stop_runtime_ptr_USER_PTR_MAX", "__init_end", "_sdata"]
+                .into_iter()
+                .all(is_border)
+        );
+        assert!(!["tasklist_lock", "init_task", "rtnl_mutex", "__per_cpu_offset"].into_iter().any(is_border));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Stacks by name: the frames of each, the site where it waits, and the object that its functions hint at.
 
 use crate::pattern;
-use crate::primitives::{Part, part};
+use crate::primitives::{Part, is_border, part};
 use anyhow::{Context, Result};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{UInt32Type, UInt64Type};
@@ -101,9 +101,9 @@ impl Stacks {
     /// Kernel addresses by name, `symbol` or `symbol+0x18`: a lock that is among them is a variable of the kernel.
     pub fn symbols(&self) -> impl Iterator<Item = (u64, String)> + '_ {
         self.frames
-            .keys()
-            .filter(|&&(tgid, _)| tgid == KERNEL)
-            .filter_map(|&(_, address)| Some((address, self.named(address, "", |offset| offset > 0)?)))
+            .iter()
+            .filter(|&(&(tgid, _), frame)| tgid == KERNEL && !frame.symbol.as_deref().is_some_and(is_border))
+            .filter_map(|(&(_, address), _)| Some((address, self.named(address, "", |offset| offset > 0)?)))
     }
 
     /// The kernel stacks with a function that fits a pattern.
@@ -239,9 +239,14 @@ mod tests {
 
     #[test]
     fn a_variable_shows_its_offset_only_when_there_is_one() {
-        let stacks = stacks(&[(0x100, "tasklist_lock", 0, None), (0x218, "init_fs", 0x18, None)]);
+        let stacks = stacks(&[
+            (0x100, "tasklist_lock", 0, None),
+            (0x218, "init_fs", 0x18, None),
+            (0x318, "__start_once", 0x18, None),
+        ]);
         let symbols: BTreeMap<_, _> = stacks.symbols().collect();
         assert_eq!(symbols[&0x100], "tasklist_lock");
         assert_eq!(symbols[&0x218], "init_fs+0x18");
+        assert!(!symbols.contains_key(&0x318));
     }
 }

@@ -10,7 +10,9 @@ use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, UInt16Type, UInt64Ty
 use lima_model::histogram::bucket_of;
 use lima_model::manifest::{Ended, Kernel};
 use lima_model::{Losses, Manifest, Table};
+use lima_trace::Writer;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A row of the totals.
@@ -158,16 +160,29 @@ impl Synthetic {
 
     /// The trace, opened for questions.
     pub fn analysis(&self) -> Result<Analysis> {
-        Analysis::of_batches(
-            self.about(),
-            vec![
-                (Table::Totals, self.totals()?),
-                (Table::Tasks, self.tasks()?),
-                (Table::Stacks, self.stacks()?),
-                (Table::Frames, self.frames()?),
-                (Table::Tenants, self.tenants()?),
-            ],
-        )
+        Analysis::of_batches(self.about(), self.tables()?)
+    }
+
+    /// The trace, written into a folder.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let mut manifest = self.about().manifest;
+        manifest.complete = self.losses.is_none();
+        let mut writer = Writer::create(folder, &manifest)?;
+        for (table, batch) in self.tables()? {
+            writer.append(table, &batch)?;
+        }
+        writer.finish(&manifest)?;
+        Ok(())
+    }
+
+    fn tables(&self) -> Result<Vec<(Table, RecordBatch)>> {
+        Ok(vec![
+            (Table::Totals, self.totals()?),
+            (Table::Tasks, self.tasks()?),
+            (Table::Stacks, self.stacks()?),
+            (Table::Frames, self.frames()?),
+            (Table::Tenants, self.tenants()?),
+        ])
     }
 
     fn totals(&self) -> Result<RecordBatch> {

@@ -1,7 +1,10 @@
 //! A table for terminals and pipes: no borders, numbers to the right, words broken only where the width demands it.
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
+
+/// A column of numbers is wider only under a long heading.
+const LONG: u16 = 24;
 
 /// Where a column's texts stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,11 +44,16 @@ impl Grid {
                 .set_content_arrangement(ContentArrangement::Dynamic)
                 .set_width(width.try_into().unwrap_or(u16::MAX));
         }
+        let widths = self.table.column_max_content_widths();
         for (at, align) in self.columns.iter().enumerate() {
             let Some(column) = self.table.column_mut(at) else { continue };
             column.set_padding((0, 2));
             if *align == Align::Right {
-                column.set_constraint(ColumnConstraint::ContentWidth);
+                // A number is never broken; the long name of a tenant above it may be.
+                column.set_constraint(match widths[at] {
+                    LONG.. => ColumnConstraint::UpperBoundary(Width::Fixed(LONG)),
+                    _ => ColumnConstraint::ContentWidth,
+                });
             }
         }
         self.table.lines().map(|line| format!("{}\n", line.trim_end())).collect()

@@ -126,7 +126,7 @@ fn array(column: &Column, second: u64, rows: u64, random: &mut dyn FnMut() -> u6
         "user_stack_id" | "release_stack_id" | "unknown_ns" | "result" | "failed_waits" => 0,
         name if name.ends_with("stack_id") => 1 + random() % 400,
         name if name.ends_with("tenant") => random() % 6,
-        "waits" => 1 + (random() % 4000 >> (random() % 12)),
+        "waits" => 1 + ((random() % 4000) >> (random() % 12)),
         "begin_ns" => second * 1_000_000_000 + random() % 1_000_000_000,
         name if name.contains("_ns") => random() >> (34 + random() % 20),
         _ => random() % 500,

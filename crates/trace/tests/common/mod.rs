@@ -39,7 +39,7 @@ pub fn rows(table: Table, seed: u64, count: usize) -> RecordBatch {
 fn array(column: &Column, count: usize, numbers: &mut Numbers) -> ArrayRef {
     let mut value = || {
         let number = numbers.next();
-        if column.nullable && number % 3 == 0 { None } else { Some(number >> (number % 60)) }
+        if column.nullable && number.is_multiple_of(3) { None } else { Some(number >> (number % 60)) }
     };
     let values: Vec<Option<u64>> = (0..count).map(|_| value()).collect();
     let values = values.into_iter();

@@ -2,7 +2,7 @@
 /*
  * What the kernel side and the recorder both read: keys and values of maps,
  * records of the ring buffer, codes. The Rust types are generated from this
- * file's BTF; crates/probe/tests/records.rs checks sizes and offsets.
+ * file's BTF; both compilers check the sizes and offsets at the end.
  *
  * All fields lie at their natural alignment and every gap has a name, so that
  * keys can be compared byte by byte.
@@ -275,5 +275,32 @@ struct settings {
 	__u8 user_stacks;
 	__u8 peek; /* kernel memory may be read */
 };
+
+/* contention/layout.rs reads these lines and checks the Rust side against them. */
+_Static_assert(sizeof(struct totals_key) == 48, "");
+_Static_assert(sizeof(struct totals) == 608, "");
+_Static_assert(sizeof(struct task_key) == 8, "");
+_Static_assert(sizeof(struct task_totals) == 64, "");
+_Static_assert(sizeof(struct holder) == 48, "");
+_Static_assert(sizeof(struct event) == 200, "");
+_Static_assert(sizeof(struct stack_record) == 5144, "");
+_Static_assert(sizeof(struct cgroup_notice) == 272, "");
+_Static_assert(sizeof(struct exec_notice) == 24, "");
+_Static_assert(sizeof(struct rule) == 24, "");
+_Static_assert(sizeof(struct rules) == 393232, "");
+_Static_assert(sizeof(struct settings) == 48, "");
+_Static_assert(__builtin_offsetof(struct totals_key, lock_type) == 40, "");
+_Static_assert(__builtin_offsetof(struct totals, slab) == 72, "");
+_Static_assert(__builtin_offsetof(struct totals, histogram) == 88, "");
+_Static_assert(__builtin_offsetof(struct task_totals, comm) == 48, "");
+_Static_assert(__builtin_offsetof(struct holder, method) == 40, "");
+_Static_assert(__builtin_offsetof(struct event, holder) == 128, "");
+_Static_assert(__builtin_offsetof(struct event, comm) == 112, "");
+_Static_assert(__builtin_offsetof(struct event, lock_type) == 192, "");
+_Static_assert(__builtin_offsetof(struct stack_record, addresses) == 24, "");
+_Static_assert(__builtin_offsetof(struct stack_record, words) == 1048, "");
+_Static_assert(__builtin_offsetof(struct cgroup_notice, path) == 16, "");
+_Static_assert(__builtin_offsetof(struct rules, rules) == 16, "");
+_Static_assert(__builtin_offsetof(struct settings, peek) == 47, "");
 
 #endif

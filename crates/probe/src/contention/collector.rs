@@ -283,7 +283,7 @@ impl<'obj> Collector<'obj> {
 
 /// The bytes of the rules, for a map.
 fn plain_bytes(rules: &types::rules) -> &[u8] {
-    // SAFETY: repr(C), integers only, no padding (tests/records.rs checks that the sizes of the fields add up).
+    // SAFETY: repr(C), integers only, no padding (layout.rs checks the sizes).
     unsafe { std::slice::from_raw_parts(ptr::from_ref(rules).cast::<u8>(), size_of::<types::rules>()) }
 }
 

@@ -38,7 +38,7 @@ pub fn drain<K: Plain, V: Plain>(map: BorrowedFd<'_>, cpus: usize, mut each: imp
         let token_in = if first { ptr::null_mut() } else { ptr::from_mut(&mut token).cast() };
         let mut token_out: u32 = 0;
         // SAFETY: the buffers have room for `count` keys and `count * cpus` values; sizes of K and V are multiples of
-        // eight, as the kernel lays per-CPU values out, and both are those of the map (checked in tests/records.rs).
+        // eight, as the kernel lays per-CPU values out, and both are those of the map (checked in layout.rs).
         let result = unsafe {
             libbpf_sys::bpf_map_lookup_and_delete_batch(
                 map.as_raw_fd(),

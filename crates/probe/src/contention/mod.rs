@@ -6,6 +6,8 @@
 mod collector;
 mod drain;
 mod error;
+#[cfg(test)]
+mod layout;
 mod options;
 mod recall;
 
@@ -22,7 +24,7 @@ mod skeleton {
 /// The records that the kernel side writes, generated from `bpf/records.h`.
 pub mod types {
     pub use super::skeleton::types::{
-        cgroup_notice, event, exec_notice, rule, rules, settings, stack_record, task_key, task_totals, totals, totals_key,
+        cgroup_notice, event, exec_notice, holder, rule, rules, settings, stack_record, task_key, task_totals, totals, totals_key,
     };
 }
 

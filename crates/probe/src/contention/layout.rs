@@ -1,0 +1,55 @@
+//! The Rust side of the records against the numbers that the C side asserts.
+
+use super::types::{
+    cgroup_notice, event, exec_notice, holder, rule, rules, settings, stack_record, task_key, task_totals, totals, totals_key,
+};
+use std::mem::offset_of;
+
+/// Each assertion of `records.h`, as (what, number).
+fn asserted() -> Vec<(String, usize)> {
+    let header = include_str!("../bpf/records.h");
+    let lines = header.lines().filter_map(|line| line.strip_prefix("_Static_assert(")?.strip_suffix(", \"\");"));
+    lines.filter_map(|line| line.split_once(" == ")).map(|(what, n)| (what.to_owned(), n.parse().unwrap())).collect()
+}
+
+#[test]
+fn sizes_and_offsets_are_those_of_the_kernel_side() {
+    let sizes = [
+        ("totals_key", size_of::<totals_key>()),
+        ("totals", size_of::<totals>()),
+        ("task_key", size_of::<task_key>()),
+        ("task_totals", size_of::<task_totals>()),
+        ("holder", size_of::<holder>()),
+        ("event", size_of::<event>()),
+        ("stack_record", size_of::<stack_record>()),
+        ("cgroup_notice", size_of::<cgroup_notice>()),
+        ("exec_notice", size_of::<exec_notice>()),
+        ("rule", size_of::<rule>()),
+        ("rules", size_of::<rules>()),
+        ("settings", size_of::<settings>()),
+    ];
+    let offsets = [
+        ("totals_key, lock_type", offset_of!(totals_key, lock_type)),
+        ("totals, slab", offset_of!(totals, slab)),
+        ("totals, histogram", offset_of!(totals, histogram)),
+        ("task_totals, comm", offset_of!(task_totals, comm)),
+        ("holder, method", offset_of!(holder, method)),
+        ("event, holder", offset_of!(event, holder)),
+        ("event, comm", offset_of!(event, comm)),
+        ("event, lock_type", offset_of!(event, lock_type)),
+        ("stack_record, addresses", offset_of!(stack_record, addresses)),
+        ("stack_record, words", offset_of!(stack_record, words)),
+        ("cgroup_notice, path", offset_of!(cgroup_notice, path)),
+        ("rules, rules", offset_of!(rules, rules)),
+        ("settings, peek", offset_of!(settings, peek)),
+    ];
+    let sizes = sizes.map(|(name, size)| (format!("sizeof(struct {name})"), size));
+    let offsets = offsets.map(|(name, offset)| (format!("__builtin_offsetof(struct {name})"), offset));
+    let found: Vec<_> = sizes.into_iter().chain(offsets).collect();
+    assert_eq!(asserted(), found);
+}
+
+#[test]
+fn values_of_per_cpu_maps_are_multiples_of_eight() {
+    assert_eq!((size_of::<totals>() % 8, size_of::<task_totals>() % 8), (0, 0));
+}

@@ -141,7 +141,8 @@ static __always_inline void start_wait(struct wait *wait, __u64 lock, __u32 flag
 	wait->spin_ns = wait->free_ns = wait->unknown_ns = wait->woken_ns = 0;
 	wait->holder_stack = wait->release_stack = 0;
 	wait->main.held_ns = wait->other.held_ns = 0;
-	wait->main.tid = wait->seen.tid = wait->waker_tid = 0;
+	wait->main.tid = wait->seen.tid = wait->hand.tid = 0;
+	wait->hand_acquired_ns = 0;
 	wait->lock_type = lock_type_of(flags);
 	wait->mode = mode_of(flags);
 	wait->spinning = 1;
@@ -207,7 +208,7 @@ static __always_inline void begin_sleep(struct task_struct *task, __u64 lock, __
 		count(COUNT_BEGUN, 1);
 	}
 	wait->state = look(wait, (__u64)task);
-	if (wait->state == STATE_HELD && !wait->spinning && !wait->seen.on_cpu && !wait->holder_stack)
+	if (wait->state == STATE_HELD && !wait->spinning && !wait->owner_runs && !wait->holder_stack)
 		walk_holder(wait, now);
 }
 
@@ -242,7 +243,7 @@ int BPF_PROG(sched_waking, struct task_struct *woken)
 {
 	struct task_struct *waker;
 	struct task_state *state, *its;
-	struct seen before, who = {};
+	struct hand seen, who = {};
 	struct cpu_state *cpu;
 	struct walk *walk;
 	struct wait *wait;
@@ -250,7 +251,8 @@ int BPF_PROG(sched_waking, struct task_struct *woken)
 	__u64 now;
 	__u8 found;
 
-	if (!sleepers || !woken->bpf_storage)
+	/* A waiter that still runs, or runs again, settles for itself. */
+	if (!sleepers || !woken->bpf_storage || woken->on_cpu)
 		return 0;
 	state = bpf_task_storage_get(&task_states, woken, NULL, 0);
 	if (!state)
@@ -264,9 +266,9 @@ int BPF_PROG(sched_waking, struct task_struct *woken)
 		return 0;
 
 	now = bpf_ktime_get_ns();
-	before = wait->seen;
+	seen = wait->seen;
 	found = look(wait, (__u64)woken);
-	if (wait->state == STATE_HELD && found == STATE_HELD && wait->seen.tid == before.tid)
+	if (wait->state == STATE_HELD && found == STATE_HELD && wait->seen.tid == seen.tid)
 		return 0; /* a signal: the holder has not let go */
 	if (found == STATE_READERS && wait->mode == MODE_READ)
 		found = STATE_FREE; /* the readers are admitted, this one among them */
@@ -278,8 +280,9 @@ int BPF_PROG(sched_waking, struct task_struct *woken)
 		bpf_get_current_comm(who.comm, sizeof(who.comm));
 		who.tenant = tenant_of(waker, true, who.comm);
 		its = bpf_task_storage_get(&task_states, waker, NULL, 0);
-		settle_woken(wait, &before, &who, its, found, now);
-		wait->waker_tid = who.tid;
+		settle_woken(wait, &seen, &who, its, found, now);
+		wait->hand = who;
+		wait->hand_acquired_ns = its && its->acquired == wait->lock ? its->acquired_ns : 0;
 	} else {
 		/* From an interrupt: the task that it interrupted has nothing to do with it. */
 		settle(wait, now);
@@ -552,7 +555,7 @@ static __always_inline void send_event(struct task_struct *task, const struct en
 	submit(event);
 }
 
-/* Decides who is named as the holder: the task that held the lock longest, or nobody, or it is not known. */
+/* Decides who is named as the holder: the tenant that held the lock longest, or nobody, or it is not known. */
 static __always_inline void name_holder(struct totals_key *key, struct wait *wait)
 {
 	struct holder swap;
@@ -600,16 +603,11 @@ static __always_inline void count_wait(void *ctx, struct task_struct *task, stru
 	key.mode = ended->mode;
 	key.context = ended->context;
 	if (wait) {
+		add_up(wait, ns);
 		name_holder(&key, wait);
 		held_ns = wait->main.held_ns;
 		free_ns = wait->free_ns;
 		unknown_ns = wait->unknown_ns;
-		/* The time of a second holder of the same tenant is that tenant's, too. */
-		if (wait->other.held_ns && wait->other.tenant == wait->main.tenant) {
-			held_ns += wait->other.held_ns;
-			wait->main.held_ns = held_ns;
-			wait->other.held_ns = 0;
-		}
 	}
 	totals = add_to_totals(&key, ended, held_ns, free_ns, unknown_ns, &is_new);
 	if (is_new) {
@@ -708,7 +706,8 @@ static __always_inline bool end_sleep(struct task_struct *task, struct ended *en
 		state->acquired = ended->lock;
 		state->acquired_ns = ended->end_ns;
 		state->woken_ns = wait->woken_ns;
-		state->waker_tid = wait->waker_tid;
+		state->before = wait->hand;
+		state->before_ns = wait->hand_acquired_ns;
 	}
 	return true;
 }

@@ -21,12 +21,12 @@ enum lock_state {
 	STATE_READERS = 3, /* by nobody knows which readers */
 };
 
-struct seen {
+/* A task that has, or had, the lock. */
+struct hand {
 	__u64 tenant;
 	__u32 tid;
 	__u32 tgid;
 	__u8 comm[COMM_LEN];
-	__u64 on_cpu;
 };
 
 struct wait {
@@ -40,25 +40,30 @@ struct wait {
 	__u64 unknown_ns;
 	__u64 holder_stack;
 	__u64 release_stack;
-	struct seen seen; /* the owner at the last look */
-	struct holder main; /* held the lock longest */
+	struct hand seen; /* the owner at the last look */
+	struct holder main; /* the tenant that held the lock longest */
 	struct holder other;
-	__u32 waker_tid;
+	struct hand hand; /* the waker, when it woke this task */
+	__u64 hand_acquired_ns; /* when it had got the lock, 0: not known */
 	__u8 lock_type;
 	__u8 mode;
 	__u8 state;
 	__u8 spinning;
-	__u32 zero;
+	__u8 owner_runs; /* on a CPU at this moment */
+	__u8 zero[3];
 };
 
 #define TASK_WAITS 4
 struct task_state {
 	__u32 depth;
-	__u32 waker_tid;
-	/* The last lock that the task got after waiting, when it was woken for it, by whom, and when it got it. */
+	__u32 zero;
+	/* The last lock that the task got after waiting: when it was woken for it, when it got it, whom it got it from,
+	 * and when that one had got it. */
 	__u64 acquired;
 	__u64 acquired_ns;
 	__u64 woken_ns;
+	__u64 before_ns;
+	struct hand before;
 	struct wait waits[TASK_WAITS];
 };
 
@@ -74,13 +79,13 @@ struct {
 static __always_inline void remember_owner(struct wait *wait, __u64 owner)
 {
 	struct task_struct *task = (struct task_struct *)owner;
-	struct seen *seen = &wait->seen;
+	struct hand *seen = &wait->seen;
 
 	if (bpf_ksym_exists(bpf_rdonly_cast)) {
 		task = bpf_rdonly_cast(task, bpf_core_type_id_kernel(struct task_struct));
 		seen->tid = task->pid;
 		seen->tgid = task->tgid;
-		seen->on_cpu = task->on_cpu;
+		wait->owner_runs = task->on_cpu;
 		*(__u64 *)&seen->comm[0] = *(__u64 *)&task->comm[0];
 		*(__u64 *)&seen->comm[8] = *(__u64 *)&task->comm[8];
 		seen->tenant = tenant_of(task, true, seen->comm);
@@ -88,7 +93,7 @@ static __always_inline void remember_owner(struct wait *wait, __u64 owner)
 	}
 	seen->tid = BPF_CORE_READ(task, pid);
 	seen->tgid = BPF_CORE_READ(task, tgid);
-	seen->on_cpu = BPF_CORE_READ(task, on_cpu);
+	wait->owner_runs = BPF_CORE_READ(task, on_cpu);
 	BPF_CORE_READ_INTO(&seen->comm, task, comm);
 	seen->tenant = tenant_of(task, false, seen->comm);
 }
@@ -123,30 +128,45 @@ static __always_inline __u8 look(struct wait *wait, __u64 waiter)
 	return STATE_HELD;
 }
 
-static __always_inline void credit(struct wait *wait, const struct seen *who, __u64 ns, __u8 method)
+/* Says that a tenant, by one of its tasks, held the lock for a part of the wait. */
+static __always_inline void credit(struct wait *wait, const struct hand *who, __u64 ns, __u8 method)
 {
-	struct holder *main = &wait->main, *other = &wait->other, *to;
+	struct holder *to;
 
-	if (!main->held_ns || main->tid == who->tid)
-		to = main;
-	else if (!other->held_ns || other->tid == who->tid)
-		to = other;
+	if (!wait->main.held_ns || wait->main.tenant == who->tenant)
+		to = &wait->main;
+	else if (!wait->other.held_ns || wait->other.tenant == who->tenant)
+		to = &wait->other;
 	else {
 		wait->unknown_ns += ns;
 		return;
 	}
+	if (!to->held_ns)
+		to->longest_ns = 0;
+	to->tenant = who->tenant;
+	to->held_ns += ns;
+	if (ns <= to->longest_ns)
+		return;
+	to->longest_ns = ns;
 	to->tid = who->tid;
 	to->tgid = who->tgid;
-	to->tenant = who->tenant;
-	__builtin_memcpy(to->comm, who->comm, COMM_LEN);
-	to->held_ns += ns;
 	to->method = method;
+	__builtin_memcpy(to->comm, who->comm, COMM_LEN);
+}
+
+/* Time since the last look. A waker on another CPU may have looked after this program read the clock. */
+static __always_inline __u64 since_look(struct wait *wait, __u64 now)
+{
+	__u64 ns = now > wait->look_ns ? now - wait->look_ns : 0;
+
+	wait->look_ns = now;
+	return ns;
 }
 
 /* Settles the time since the last look without help from a waker. */
 static __always_inline void settle(struct wait *wait, __u64 now)
 {
-	__u64 ns = now - wait->look_ns;
+	__u64 ns = since_look(wait, now);
 
 	if (wait->state == STATE_HELD)
 		credit(wait, &wait->seen, ns, METHOD_OWNER_WORD);
@@ -154,7 +174,31 @@ static __always_inline void settle(struct wait *wait, __u64 now)
 		wait->free_ns += ns;
 	else
 		wait->unknown_ns += ns;
-	wait->look_ns = now;
+}
+
+/*
+ * The lock went from hand to hand since the last look: the waker, too, waited
+ * for it, and what it knows of its own wait says who had it before. What lies
+ * before that is settled by what was seen, when this is the same task.
+ */
+static __always_inline void settle_hands(struct wait *wait, const struct hand *seen, const struct hand *waker,
+					 const struct task_state *its, __u64 since, __u64 now)
+{
+	__u64 woken = its->woken_ns >= since ? its->woken_ns : its->acquired_ns;
+	__u64 before = its->before_ns >= since && its->before_ns <= woken ? its->before_ns : 0;
+
+	credit(wait, waker, now - its->acquired_ns, METHOD_ACQUIRER);
+	wait->free_ns += its->acquired_ns - woken;
+	if (wait->state == STATE_FREE) {
+		wait->free_ns += woken - since;
+	} else if (wait->state == STATE_HELD && woken == its->woken_ns && its->before.tid == seen->tid) {
+		credit(wait, seen, woken - since, METHOD_OWNER_AND_WAKER);
+	} else if (before && woken == its->woken_ns) {
+		credit(wait, &its->before, woken - before, METHOD_ACQUIRER);
+		wait->unknown_ns += before - since;
+	} else {
+		wait->unknown_ns += woken - since;
+	}
 }
 
 /*
@@ -162,35 +206,33 @@ static __always_inline void settle(struct wait *wait, __u64 now)
  * that lets a lock go wakes the first waiter itself: so the waker held the lock
  * until now, unless it only interrupts the wait (a signal).
  */
-static __always_inline void settle_woken(struct wait *wait, const struct seen *before, const struct seen *waker,
+static __always_inline void settle_woken(struct wait *wait, const struct hand *seen, const struct hand *waker,
 					 const struct task_state *its, __u8 state, __u64 now)
 {
-	__u64 since = wait->look_ns, ns = now - since, woken;
+	__u64 since = wait->look_ns, ns = since_look(wait, now);
 
-	wait->look_ns = now;
-	if (wait->state == STATE_HELD && before->tid == waker->tid) {
+	if (wait->state == STATE_HELD && seen->tid == waker->tid)
 		credit(wait, waker, ns, METHOD_OWNER_AND_WAKER);
-		return;
-	}
-	if (wait->state == STATE_READERS && state != STATE_READERS) {
+	else if (wait->state == STATE_READERS && state != STATE_READERS)
 		/* No reader gets in past a waiting writer: the last to leave held the lock all the time. */
 		credit(wait, waker, ns, METHOD_LAST_READER);
-		return;
-	}
-	if (!its || its->acquired != wait->lock || its->acquired_ns < since) {
-		wait->unknown_ns += ns;
-		return;
-	}
-	/* The lock went from hand to hand: the waker waited for it, too, and got it after our last look. */
-	woken = its->woken_ns >= since ? its->woken_ns : its->acquired_ns;
-	credit(wait, waker, now - its->acquired_ns, METHOD_ACQUIRER);
-	wait->free_ns += its->acquired_ns - woken;
-	if (wait->state == STATE_FREE)
-		wait->free_ns += woken - since;
-	else if (wait->state == STATE_HELD && woken == its->woken_ns && its->waker_tid == before->tid)
-		credit(wait, before, woken - since, METHOD_OWNER_AND_WAKER);
+	else if (its && its->acquired == wait->lock && its->acquired_ns >= since && its->acquired_ns <= now)
+		settle_hands(wait, seen, waker, its, since, now);
 	else
-		wait->unknown_ns += woken - since;
+		wait->unknown_ns += ns;
+}
+
+/* Of a wait that is over, makes the parts add up: what the two sides of a race have both counted is taken back. */
+static __always_inline void add_up(struct wait *wait, __u64 ns)
+{
+	__u64 rest = ns;
+
+	wait->main.held_ns = wait->main.held_ns < rest ? wait->main.held_ns : rest;
+	rest -= wait->main.held_ns;
+	wait->other.held_ns = wait->other.held_ns < rest ? wait->other.held_ns : rest;
+	rest -= wait->other.held_ns;
+	wait->free_ns = wait->free_ns < rest ? wait->free_ns : rest;
+	wait->unknown_ns = rest - wait->free_ns;
 }
 
 #endif

@@ -147,9 +147,11 @@ enum record_kind {
 	RECORD_EXEC = 4,
 };
 
+/* A tenant that held the lock during a wait, and that task of it which held it longest at a stretch. */
 struct holder {
 	__u64 tenant;
 	__u64 held_ns;
+	__u64 longest_ns;
 	__u32 tid;
 	__u32 tgid;
 	__u8 comm[COMM_LEN];
@@ -281,8 +283,8 @@ _Static_assert(sizeof(struct totals_key) == 48, "");
 _Static_assert(sizeof(struct totals) == 608, "");
 _Static_assert(sizeof(struct task_key) == 8, "");
 _Static_assert(sizeof(struct task_totals) == 64, "");
-_Static_assert(sizeof(struct holder) == 48, "");
-_Static_assert(sizeof(struct event) == 200, "");
+_Static_assert(sizeof(struct holder) == 56, "");
+_Static_assert(sizeof(struct event) == 208, "");
 _Static_assert(sizeof(struct stack_record) == 5144, "");
 _Static_assert(sizeof(struct cgroup_notice) == 272, "");
 _Static_assert(sizeof(struct exec_notice) == 24, "");
@@ -293,10 +295,10 @@ _Static_assert(__builtin_offsetof(struct totals_key, lock_type) == 40, "");
 _Static_assert(__builtin_offsetof(struct totals, slab) == 72, "");
 _Static_assert(__builtin_offsetof(struct totals, histogram) == 88, "");
 _Static_assert(__builtin_offsetof(struct task_totals, comm) == 48, "");
-_Static_assert(__builtin_offsetof(struct holder, method) == 40, "");
+_Static_assert(__builtin_offsetof(struct holder, method) == 48, "");
 _Static_assert(__builtin_offsetof(struct event, holder) == 128, "");
 _Static_assert(__builtin_offsetof(struct event, comm) == 112, "");
-_Static_assert(__builtin_offsetof(struct event, lock_type) == 192, "");
+_Static_assert(__builtin_offsetof(struct event, lock_type) == 200, "");
 _Static_assert(__builtin_offsetof(struct stack_record, addresses) == 24, "");
 _Static_assert(__builtin_offsetof(struct stack_record, words) == 1048, "");
 _Static_assert(__builtin_offsetof(struct cgroup_notice, path) == 16, "");

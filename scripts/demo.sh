@@ -37,6 +37,7 @@ clean_up() {
 		[ -z "$(folders)" ] || sleep 0.1
 		tries=$((tries - 1))
 	done
+	[ -z "$recorder" ] || wait "$recorder" || true
 	[ -z "$work" ] || rm -rf "$work"
 }
 
@@ -67,4 +68,4 @@ printf '\nWho slowed whom\n\n'
 "$lima" interference "$out/demo.lima"
 "$lima" report "$out/demo.lima" --format svg >"$out/demo.svg"
 printf '\nflame graph: %s\ntrace:       %s\n' "$out/demo.svg" "$out/demo.lima"
-echo "Look further: $lima report --by stack|task|time $out/demo.lima"
+echo "Look further: $lima report --by stack $out/demo.lima"

@@ -5,9 +5,7 @@ set -eu
 
 target=${CARGO_TARGET_DIR:?run this with make test}
 output=$(mktemp)
-LIMA_SKIPS=$(mktemp)
-export LIMA_SKIPS
-trap 'rm -f "$output" "$LIMA_SKIPS"' EXIT
+trap 'rm -f "$output"' EXIT
 status=0
 
 # Built first and on its own: tests run the command itself.

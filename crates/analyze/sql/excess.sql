@@ -6,6 +6,6 @@ FROM (
       WHEN sum(held_ns_total + free_ns_total + unknown_ns_total) > sum(wait_ns_total)
         THEN sum(held_ns_total + free_ns_total + unknown_ns_total) - sum(wait_ns_total)
     END AS excess_ns
-  FROM waits
+  FROM blame
   GROUP BY object, method, lock_type, waiter_tenant
 ) AS groups_of_waits

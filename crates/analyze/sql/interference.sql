@@ -14,14 +14,14 @@ SELECT
 FROM (
   -- `none` and `unknown` hold no locks: should a recorder have put time there, it goes to them all the same.
   SELECT object, method, lock_type, waiter_tenant, holder_tenant, holder_method, waits, held_ns_total AS wait_ns
-  FROM waits
+  FROM blame
   UNION ALL
   -- (No wait is counted here: `waits - waits` is a zero of the same type in every engine.)
   SELECT object, method, lock_type, waiter_tenant, 'none', NULL, waits - waits, free_ns_total
-  FROM waits
+  FROM blame
   UNION ALL
   SELECT object, method, lock_type, waiter_tenant, 'unknown', NULL, waits - waits, unknown_ns_total
-  FROM waits
+  FROM blame
   UNION ALL
   -- Time that the recorder put to no part at all, because a row with a share was lost, is of unknown holders too.
   SELECT
@@ -30,7 +30,7 @@ FROM (
       WHEN sum(wait_ns_total) > sum(held_ns_total + free_ns_total + unknown_ns_total)
         THEN sum(wait_ns_total) - sum(held_ns_total + free_ns_total + unknown_ns_total)
     END
-  FROM waits
+  FROM blame
   GROUP BY object, method, lock_type, waiter_tenant
 ) AS parts
 WHERE waits > 0 OR wait_ns > 0

@@ -88,6 +88,15 @@ impl Engine {
         Ok(())
     }
 
+    /// The same for the rows of a statement, which is carried out now and not each time that another reads from it.
+    pub(crate) fn keep(&self, name: &str, sql: &str) -> Result<()> {
+        let frame = self.prepare(sql)?;
+        let schema = Arc::new(frame.schema().as_arrow().clone());
+        let batches = self.collect(frame)?;
+        self.context.deregister_table(name)?;
+        self.add_batches(name, schema, batches)
+    }
+
     /// All rows of a statement.
     pub(crate) fn collect(&self, frame: DataFrame) -> Result<Vec<RecordBatch>> {
         self.guarded(|| Ok(self.runtime.block_on(frame.collect())?))

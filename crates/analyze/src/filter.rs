@@ -169,17 +169,17 @@ mod tests {
     #[test]
     fn a_wrong_key_is_answered_with_the_right_ones() {
         let error = "lcok=1".parse::<Filter>().unwrap_err().to_string();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @r#"there is no filter `lcok`: keys are object, method, lock, type, mode, context, site, function, tenant, holder, holder_method, and with `--by task` type, tenant, comm, pid, tid"#);
     }
 
     #[test]
     fn what_the_table_of_tasks_lacks_is_said() {
         let filter = [Filter::new("object", "*").unwrap()];
         let error = condition(&filter, Source::Tasks, &Stacks::default()).unwrap_err().to_string();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @r#"`--by task` cannot be filtered by `object`, which the table of tasks does not have; it has type, tenant, comm, pid, tid"#);
         let filter = [Filter::new("comm", "sh").unwrap()];
         let error = condition(&filter, Source::Waits, &Stacks::default()).unwrap_err().to_string();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @r#"`comm` is a filter of `--by task` alone: only the table of tasks has it; here keys are object, method, lock, type, mode, context, site, function, tenant, holder, holder_method"#);
     }
 
     #[test]

@@ -43,6 +43,7 @@ impl Analysis {
     pub fn interference(&self, who: &Who) -> Result<Interference> {
         let object = who.object.as_deref().map(|pattern| Filter::new("object", pattern)).transpose()?;
         self.narrow(Source::Waits, object.as_slice())?;
+        self.engine.keep("blame", include_str!("../sql/blame.sql"))?;
         let mut frame = self.engine.prepare(include_str!("../sql/interference.sql"))?;
         if let Some(tenant) = &who.tenant {
             let condition = |column| pattern::condition(col(column), tenant);

@@ -47,6 +47,9 @@ pub struct Total {
 /// A row of the tasks: tid, comm, tenant, lock type, waits, nanoseconds.
 pub type TaskTotal = (u32, String, u32, &'static str, u64, u64);
 
+/// A row of the frames: process (0: the kernel), address, name, offset, module.
+pub type FrameName = (u32, u64, Option<String>, u64, Option<String>);
+
 /// A made-up trace.
 #[derive(Clone, Debug, Default)]
 pub struct Synthetic {
@@ -56,8 +59,8 @@ pub struct Synthetic {
     pub tasks: Vec<TaskTotal>,
     /// Stacks: id, process (`None`: the kernel), addresses.
     pub stacks: Vec<(u64, Option<u32>, Vec<u64>)>,
-    /// Names of addresses: process (0: the kernel), address, name, offset, module.
-    pub frames: Vec<(u32, u64, Option<String>, u64, Option<String>)>,
+    /// Names of addresses.
+    pub frames: Vec<FrameName>,
     /// Tenants from number 3 on.
     pub tenants: Vec<(u32, String)>,
     /// What was lost.
@@ -153,6 +156,7 @@ impl Synthetic {
         manifest.clock.duration_ns = 2_000_000_000;
         manifest.options.bucket_ns = 1_000_000_000;
         manifest.ended = Ended::Duration;
+        manifest.losses = self.losses.clone();
         manifest.notes = self.notes.clone();
         let complete = self.losses.is_none();
         About { path: "made-up.lima".into(), manifest, losses: self.losses.clone(), complete }

@@ -114,7 +114,12 @@ mod tests {
         trace.notes.push("short waits have the calling function alone".into());
         let mut about = trace.about();
         about.manifest.edges.unfinished = 2;
-        insta::assert_snapshot!(foot(&about), @"");
+        insta::assert_snapshot!(foot(&about), @r#"
+    INCOMPLETE:
+      1,234 totals_full: waits left out of the totals because the map was full (raise --max-totals)
+    at the borders: 0 waits had begun before the recording, 2 had not ended with it; they are not in the numbers
+    note: short waits have the calling function alone
+    "#);
     }
 
     #[test]
@@ -122,6 +127,9 @@ mod tests {
         let mut about = Synthetic::sample().about();
         about.complete = false;
         about.manifest.ended = Ended::Error;
-        insta::assert_snapshot!(foot(&about), @"");
+        insta::assert_snapshot!(foot(&about), @r#"
+    INCOMPLETE:
+      the recording ended with an error
+    "#);
     }
 }

@@ -187,5 +187,8 @@ fn many_tenants_share_a_column() {
     let text = lima_report::interference(analysis.about(), &found, Format::Table, None).unwrap();
     let text = String::from_utf8(text).unwrap();
     let matrix: String = text.lines().skip(8).take(2).map(|line| format!("{line}\n")).collect();
-    insta::assert_snapshot!(matrix, @"");
+    insta::assert_snapshot!(matrix, @r#"
+    waiter      t19      t18      t17      t16      t15      t14      t13      t12  8 others  nobody  unknown   total
+    t3      19.0 us  18.0 us  17.0 us  16.0 us  15.0 us  14.0 us  13.0 us  12.0 us   60.0 us       0        0  184 us
+    "#);
 }

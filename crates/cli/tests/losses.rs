@@ -20,8 +20,8 @@ fn record(limits: &[&str]) -> Recorded {
     let trace = folder.path().join("losses.lima");
     let names = [unique("losses"), unique("losses")];
     let _tenants = names.each_ref().map(|name| Tenant::create(name).unwrap());
-    let mut command = lima(["record", "--threshold", "0", "--tenant", &names[0], "--tenant", &names[1]]);
-    command.args(limits).arg("-o").arg(&trace).arg("--");
+    let mut command = lima(["record", "--threshold", "0"]);
+    command.args(names.iter().map(|name| format!("--tenant=/{name}"))).args(limits).arg("-o").arg(&trace).arg("--");
     command.args([common::LIMA, "lab", "load", "hammer", "--seconds", "1.5", "--dir"]).arg(folder.path());
     command.args(["--tenant", &names[0], "--tenant", &names[1]]);
     let output = command.output().unwrap();
@@ -44,7 +44,9 @@ impl Recorded {
     fn is_shown(&self, cause: &str, others: &[&str]) {
         assert_eq!(manifest(&self.trace)["complete"], false);
         for (name, count) in self.losses.as_object().unwrap() {
-            let expected = name == cause || others.contains(&name.as_str());
+            let unavoidable =
+                ["inside_probe", "recursion", "begin_without_end", "end_without_begin"].contains(&name.as_str());
+            let expected = name == cause || others.contains(&name.as_str()) || unavoidable;
             assert!(expected || count == 0, "{name}: {count} besides {cause}");
         }
         for command in ["report", "interference"] {
@@ -62,20 +64,37 @@ impl Recorded {
     }
 }
 
+/// A wait that finds no room in the map is sent on its own instead, and added up outside the kernel: nothing is lost as
+/// long as the buffer holds.
 #[test]
-fn a_full_map_of_totals() {
+fn a_full_map_of_totals_with_a_large_buffer() {
     needs_recorder!();
     let recorded = record(&["--max-totals", "4", "--buffer", "67108864"]);
-    let full = recorded.lost("totals_full");
-    assert!(full > 0, "four keys are too few for this load: {}", recorded.losses);
+    common::kept_everything(&recorded.trace);
     let events = table(&recorded.trace, "events");
-    let all = events.len() as u64;
+    let totals = table(&recorded.trace, "totals");
+    assert!(totals.len() > 4, "four keys are enough for this load: {}", totals.len());
     let all_ns: u64 = events.numbers("wait_ns").iter().sum();
-    assert_eq!(recorded.lost("events_dropped"), 0);
+    for name in ["totals", "tasks"] {
+        assert_eq!(recorded.sum(name, "waits"), events.len() as u64, "waits in {name}");
+        assert_eq!(recorded.sum(name, "wait_ns_total"), all_ns, "time in {name}");
+    }
+}
+
+/// When there is no room for that either, what is missing is counted.
+#[test]
+fn a_full_map_of_totals_and_a_full_buffer() {
+    needs_recorder!();
+    let recorded = record(&["--max-totals", "4", "--buffer", "4096"]);
+    let full = recorded.lost("totals_full");
+    assert!(full > 0, "four keys and a page are too few for this load: {}", recorded.losses);
+    let all = table(&recorded.trace, "events").len() as u64 + recorded.lost("events_dropped");
     assert_eq!(recorded.sum("totals", "waits") + full, all, "waits kept and lost make up all");
-    assert_eq!(recorded.sum("totals", "wait_ns_total") + recorded.lost("totals_full_wait_ns"), all_ns);
     assert_eq!(recorded.sum("tasks", "waits") + recorded.lost("tasks_full"), all, "the same by task");
-    recorded.is_shown("totals_full", &["totals_full_wait_ns", "tasks_full"]);
+    assert!(recorded.lost("totals_full_wait_ns") > 0);
+    let others =
+        ["totals_full_wait_ns", "tasks_full", "events_dropped", "stacks_dropped", "stack_unknown", "notices_dropped"];
+    recorded.is_shown("totals_full", &others);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! The truth about waits, as perf sees it: both record the same seconds, and their sums per caller must agree.
 //!
-//! Differences that can be explained are explained in the output:
-//! - both tools run at the same two tracepoints, one after the other, so each one's time at the tracepoint is part of
-//!   the other's waits. That is a constant amount a wait, which shows in short waits only;
-//! - `perf lock contention` before 6.2 keys a wait by thread, and all idle tasks are thread 0 to it.
+//! Both tools run at the same two tracepoints, one after the other, and what the first of them does there is part of the
+//! waits that the second one sees. perf does the same work at the begin and at the end of a wait, LIMA most of its work
+//! at the end; so perf goes first, and what is left is the difference between its own two visits. In short waits it may
+//! be more than 3 %; then it is shown as explained, and has a limit of its own.
 
 mod common;
 
-use common::{Quiet, Recording, deviation, has, json, lima, manifest, number, rows, shown, text};
+use common::{Quiet, Recording, deviation, has, json, kept_everything, number, rows, shown, text};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -17,9 +17,10 @@ use std::process::{Child, Command, Stdio};
 const TOLERANCE: f64 = 0.03;
 /// Callers with more waits than this are compared.
 const WAITS: u64 = 1_000;
-/// What the two tools can add to each other's waits, nanoseconds a wait: the time that the slower of them spends at
-/// the two tracepoints (`perf`, with a stack: 2 us), were it all on one side.
-const AT_THE_TRACEPOINTS_NS: u64 = 2_500;
+/// How much longer perf may take at one end of a wait than at the other, nanoseconds. `perf lock record` takes about
+/// 5 us a wait for both ends together; most of it goes to walking the stack, which takes the longer the colder the
+/// caches are. (For waits of more than 170 us on average this is less than 3 % and explains nothing.)
+const AT_THE_TRACEPOINTS_NS: u64 = 5_000;
 
 /// `perf lock record` for the whole machine.
 struct Perf {
@@ -77,7 +78,8 @@ fn perf_callers(data: &Path) -> Callers {
     assert!(output.status.success(), "{}", shown(&output.stderr));
     let mut callers = Callers::new();
     let mut row: Option<(String, u64, u64)> = None;
-    for line in shown(&output.stdout).lines() {
+    // With `-v` perf writes all of it to standard error.
+    for line in (shown(&output.stdout) + &shown(&output.stderr)).lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
             [address, symbol] if address.starts_with("0x") => {
@@ -110,13 +112,16 @@ fn nanoseconds(number: &str, unit: &str) -> u64 {
     (number.parse::<f64>().unwrap() * factor).round() as u64
 }
 
-/// Functions that are the lock, not its user.
+/// Functions that are the lock, or take it on behalf of their caller, by the beginnings of their names. Written down here
+/// once more, so that LIMA's own list is not held against itself.
 fn is_primitive(function: &str) -> bool {
-    const PARTS: [&str; 16] = [
+    const BEGINNINGS: [&str; 22] = [
+        // Not even the lock: with two tools at a tracepoint, the kernel calls them from here.
+        "__traceiter_",
         "__mutex_",
         "mutex_",
         "rwsem_",
-        "down_",
+        "down",
         "__down",
         "_raw_spin_",
         "_raw_read_",
@@ -124,13 +129,18 @@ fn is_primitive(function: &str) -> bool {
         "queued_",
         "native_queued_",
         "__pv_queued_",
-        "percpu_",
-        "__percpu_",
+        "percpu_down",
+        "__percpu_down",
+        "percpu_rwsem",
         "rt_mutex_",
         "__rt_mutex_",
-        "down",
+        "raw_spin_rq_lock",
+        "task_rq_lock",
+        "__task_rq_lock",
+        "lock_timer_base",
+        "lock_hrtimer_base",
     ];
-    PARTS.iter().any(|part| function.starts_with(part))
+    BEGINNINGS.iter().any(|beginning| function.starts_with(beginning))
 }
 
 /// What LIMA says.
@@ -146,20 +156,20 @@ fn lima_callers(trace: &Path) -> Callers {
 
 #[test]
 fn waits_and_time_by_caller_agree_with_perf() {
-    if !common::can_record() || !has("perf", "--version") {
+    if !common::can_record() || !has("perf", "--version") || !has("stress-ng", "--version") {
         return;
     }
     let _quiet = Quiet::take();
-    let folder = tempfile::tempdir().unwrap();
-    let mut first = lima(["lab", "load", "hammer", "--threads", "12", "--seconds", "4", "--dir"]);
-    first.arg(folder.path()).stdout(Stdio::null());
-
-    let recording = Recording::start(&folder.path().join("beside.lima"), ["--buffer", "16777216"]);
+    // Disks are slow: in memory there are more waits.
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let perf = Perf::start(folder.path());
-    assert!(first.status().unwrap().success());
-    let data = perf.finish();
+    let recording = Recording::start(&folder.path().join("beside.lima"), ["--buffer", "16777216"]);
+    let mut load = Command::new("stress-ng");
+    load.args(["--rename", "4", "--pipe", "2", "--futex", "1", "--timeout", "5s", "--quiet", "--temp-path"]);
+    assert!(load.arg(folder.path()).status().unwrap().success());
     let trace = recording.finish();
-    assert_eq!(manifest(&trace)["complete"], true, "{}", manifest(&trace)["losses"]);
+    let data = perf.finish();
+    kept_everything(&trace);
 
     let (perf, lima) = (perf_callers(&data), lima_callers(&trace));
     println!(
@@ -178,7 +188,7 @@ fn waits_and_time_by_caller_agree_with_perf() {
             waits_off * 100.0,
             ns_off * 100.0,
             if explained {
-                format!(", {each_ns} ns a wait: the tools' own time at the tracepoints")
+                format!(", {each_ns} ns a wait: perf's own time at the tracepoints")
             } else {
                 String::new()
             }

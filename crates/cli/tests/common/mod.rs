@@ -1,6 +1,6 @@
 //! What the tests of the `lima` program share: running it, waiting for it, reading what it wrote.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 
 mod machine;
 mod recording;
@@ -8,7 +8,7 @@ mod tables;
 
 pub use machine::{Loaded, Quiet, can_record, comes_true, has, probe_objects, skipped, unique};
 pub use recording::Recording;
-pub use tables::{Columns, column, manifest, table};
+pub use tables::{Columns, column, kept_everything, manifest, table};
 
 use serde_json::Value;
 use std::ffi::OsStr;

@@ -37,8 +37,8 @@ pub struct Report {
     pub load: String,
     /// The process.
     pub pid: u32,
-    /// Its tenant, when it was given one.
-    pub tenant: Option<PathBuf>,
+    /// Its tenant, when it was given one; bytes that are no UTF-8 are replaced.
+    pub tenant: Option<String>,
     /// How long it took.
     pub elapsed_ns: u64,
     /// What was done to what.
@@ -63,6 +63,7 @@ pub fn run_tenants(plan: &Plan, names: &[PathBuf], lima: &Path) -> Result<Vec<Re
     let tenants = names.iter().map(Tenant::create).collect::<Result<Vec<_>>>()?;
     let arguments: Vec<OsString> = vec![
         "lab".into(),
+        "load".into(),
         "hammer".into(),
         "--dir".into(),
         plan.folder.clone().into(),
@@ -85,7 +86,7 @@ pub fn run_tenants(plan: &Plan, names: &[PathBuf], lima: &Path) -> Result<Vec<Re
                 parts[number].answer()?
             }
         };
-        reports.push(Report { tenant: Some(name.clone()), ..answer });
+        reports.push(Report { tenant: Some(name.to_string_lossy().into_owned()), ..answer });
     }
     for part in parts {
         part.end()?;

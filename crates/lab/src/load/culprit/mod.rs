@@ -83,8 +83,8 @@ pub struct Player {
     pub tid: u32,
     /// Its name.
     pub comm: String,
-    /// Its tenant.
-    pub tenant: Option<PathBuf>,
+    /// Its tenant; bytes that are no UTF-8 are replaced.
+    pub tenant: Option<String>,
 }
 
 /// What one player did in one round, as measured by itself. Nanoseconds of CLOCK_MONOTONIC.
@@ -171,7 +171,7 @@ pub fn run(scene: &Scene, lima: &Path) -> Result<Report> {
         let mut part = Part::start(&comm, lima, &arguments.collect::<Vec<_>>(), tenant.as_ref())?;
         let Answer::Ready { tid } = heard(&mut part, &stop)? else { bail!("the {comm} spoke before its turn") };
         let name = if number == 0 { &scene.holder_tenant } else { &scene.victims[number - 1].tenant };
-        players.push(Player { tid, comm, tenant: name.clone() });
+        players.push(Player { tid, comm, tenant: name.as_ref().map(|name| name.to_string_lossy().into_owned()) });
         parts.push(part);
     }
 

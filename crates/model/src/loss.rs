@@ -57,6 +57,8 @@ losses! {
     UserStackMissing = 12 "user_stack_missing" "waits without the user stack that was asked for",
     /// The ring buffer was full when a notice of a new cgroup, process or slab cache should have been sent.
     NoticesDropped = 13 "notices_dropped" "notices of new cgroups and processes lost: a tenant may lack its name",
+    /// No room, in map or buffer, for the time that a second tenant held the lock during a wait.
+    ShareLostNs = 14 "share_lost_ns" "nanoseconds of waits whose second holder was left out (raise --max-totals or --buffer)",
     /// A program did not run because it was already running on that CPU.
     Recursion = 20 "recursion" "runs of a program skipped by the kernel because it was running on that CPU already",
     /// A stack named in the totals whose frames never arrived.

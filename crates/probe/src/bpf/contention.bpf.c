@@ -24,6 +24,7 @@ const struct event *event_record __attribute__((unused));
 const struct stack_record *stack_record __attribute__((unused));
 const struct cgroup_notice *cgroup_record __attribute__((unused));
 const struct exec_notice *exec_record __attribute__((unused));
+const struct share_record *share_record __attribute__((unused));
 
 struct spin {
 	__u64 lock;
@@ -555,6 +556,29 @@ static __always_inline void send_event(struct task_struct *task, const struct en
 	submit(event);
 }
 
+/* The time that a second tenant held the lock, in a row of its own. */
+static __always_inline void add_share(const struct totals_key *key, __u64 held_ns)
+{
+	struct share_record *share;
+	bool is_new;
+	struct totals *totals = totals_for(key, &is_new);
+
+	if (totals) {
+		totals->held_ns += held_ns;
+		return;
+	}
+	share = bpf_ringbuf_reserve(&records, sizeof(*share), 0);
+	if (!share) {
+		count(LOST_SHARE_NS, held_ns);
+		return;
+	}
+	share->kind = RECORD_SHARE;
+	share->zero = 0;
+	share->held_ns = held_ns;
+	share->key = *key;
+	submit(share);
+}
+
 /* Decides who is named as the holder: the tenant that held the lock longest, or nobody, or it is not known. */
 static __always_inline void name_holder(struct totals_key *key, struct wait *wait)
 {
@@ -630,11 +654,7 @@ static __always_inline void count_wait(void *ctx, struct task_struct *task, stru
 	if (wait && wait->other.held_ns) {
 		key.holder_tenant = wait->other.tenant;
 		key.method = wait->other.method;
-		totals = totals_for(&key, &is_new);
-		if (totals)
-			totals->held_ns += wait->other.held_ns;
-		else
-			count(LOST_TOTALS_FULL_NS, wait->other.held_ns);
+		add_share(&key, wait->other.held_ns);
 	}
 }
 

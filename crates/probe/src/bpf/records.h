@@ -72,6 +72,7 @@ enum counter {
 	LOST_STACK_MISMATCH = 11,
 	LOST_USER_STACK = 12,
 	LOST_NOTICE = 13,
+	LOST_SHARE_NS = 14,
 	COUNT_NO_BEGIN = 16, /* ends without a begin: missed, or begun before the recording */
 	COUNT_BEGUN = 17,
 	COUNT_ENDED = 18,
@@ -145,6 +146,7 @@ enum record_kind {
 	RECORD_STACK = 2,
 	RECORD_CGROUP = 3,
 	RECORD_EXEC = 4,
+	RECORD_SHARE = 5,
 };
 
 /* A tenant that held the lock during a wait, and that task of it which held it longest at a stretch. */
@@ -218,6 +220,14 @@ struct cgroup_notice {
 	__u8 path[PATH_LEN];
 };
 
+/* The time that a second tenant held the lock during a wait, when the totals had no room for it. */
+struct share_record {
+	__u32 kind;
+	__u32 zero;
+	__u64 held_ns;
+	struct totals_key key;
+};
+
 struct exec_notice {
 	__u32 kind;
 	__u32 tgid;
@@ -288,6 +298,7 @@ _Static_assert(sizeof(struct event) == 208, "");
 _Static_assert(sizeof(struct stack_record) == 5144, "");
 _Static_assert(sizeof(struct cgroup_notice) == 272, "");
 _Static_assert(sizeof(struct exec_notice) == 24, "");
+_Static_assert(sizeof(struct share_record) == 64, "");
 _Static_assert(sizeof(struct rule) == 24, "");
 _Static_assert(sizeof(struct rules) == 393232, "");
 _Static_assert(sizeof(struct settings) == 48, "");

@@ -33,6 +33,8 @@ unsafe impl Plain for types::stack_record {}
 unsafe impl Plain for types::cgroup_notice {}
 // SAFETY: as above.
 unsafe impl Plain for types::exec_notice {}
+// SAFETY: as above.
+unsafe impl Plain for types::share_record {}
 
 /// A record of the ring buffer.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub enum Record {
     Cgroup(Box<types::cgroup_notice>),
     /// A process that may be a sandbox or a virtual machine.
     Exec(types::exec_notice),
+    /// A share of held time for which the totals had no room.
+    Share(types::share_record),
 }
 
 impl Record {
@@ -54,6 +58,7 @@ impl Record {
             2 => Self::Stack(Box::new(read_plain(bytes)?)),
             3 => Self::Cgroup(Box::new(read_plain(bytes)?)),
             4 => Self::Exec(read_plain(bytes)?),
+            5 => Self::Share(read_plain(bytes)?),
             _ => return None,
         })
     }
@@ -379,16 +384,20 @@ fn ring_buffer<'obj>(
     builder.build().map_err(Error::map("open the ring buffer"))
 }
 
-/// The programs without which there is nothing to record; the others make names better.
+/// The programs without which there is nothing to record, in the order of attaching: a begin that is seen must find its
+/// end attached. The other programs make names better.
 const NEEDED: [&str; 3] = ["contention_end", "sched_waking", "contention_begin"];
 
 fn attach(skeleton: &ContentionSkel<'_>, notes: &mut Vec<String>) -> Result<Vec<Link>, Error> {
+    let order = |name: &str| NEEDED.iter().position(|needed| *needed == name);
+    let mut programs: Vec<_> = skeleton.object().progs_mut().collect();
+    programs.sort_by_key(|program| order(&program.name().to_string_lossy()));
     let mut links = Vec::new();
-    for program in skeleton.object().progs_mut() {
+    for program in programs {
         let name = program.name().to_string_lossy().into_owned();
         match program.attach() {
             Ok(link) => links.push(link),
-            Err(source) if NEEDED.contains(&name.as_str()) => {
+            Err(source) if order(&name).is_some() => {
                 let event = program.section().to_string_lossy().into_owned();
                 return Err(Error::Attach { event, source });
             }

@@ -1,7 +1,7 @@
 //! The Rust side of the records against the numbers that the C side asserts.
 
 use super::types::{
-    cgroup_notice, event, exec_notice, holder, rule, rules, settings, stack_record, task_key, task_totals, totals, totals_key,
+    cgroup_notice, event, exec_notice, holder, rule, rules, settings, share_record, stack_record, task_key, task_totals, totals, totals_key,
 };
 use std::mem::offset_of;
 
@@ -24,6 +24,7 @@ fn sizes_and_offsets_are_those_of_the_kernel_side() {
         ("stack_record", size_of::<stack_record>()),
         ("cgroup_notice", size_of::<cgroup_notice>()),
         ("exec_notice", size_of::<exec_notice>()),
+        ("share_record", size_of::<share_record>()),
         ("rule", size_of::<rule>()),
         ("rules", size_of::<rules>()),
         ("settings", size_of::<settings>()),

@@ -24,7 +24,7 @@ mod skeleton {
 /// The records that the kernel side writes, generated from `bpf/records.h`.
 pub mod types {
     pub use super::skeleton::types::{
-        cgroup_notice, event, exec_notice, holder, rule, rules, settings, stack_record, task_key, task_totals, totals, totals_key,
+        cgroup_notice, event, exec_notice, holder, rule, rules, settings, share_record, stack_record, task_key, task_totals, totals, totals_key,
     };
 }
 

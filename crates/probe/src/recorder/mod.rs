@@ -64,6 +64,8 @@ pub struct Recorder<'obj> {
     events: Vec<EventRow>,
     /// Waits for which the kernel's maps had no room.
     spilled: Vec<Box<types::event>>,
+    /// Held times for which they had none.
+    shares: Vec<types::share_record>,
     lost: Losses,
     bucket: Duration,
     started: Instant,
@@ -110,6 +112,7 @@ impl<'obj> Recorder<'obj> {
             slab_caches: HashMap::new(),
             events: Vec::new(),
             spilled: Vec::new(),
+            shares: Vec::new(),
             lost: Losses::none(),
             bucket,
             started: Instant::now(),
@@ -202,6 +205,8 @@ impl<'obj> Recorder<'obj> {
         for event in self.spilled.drain(..) {
             spill(&event, &mut taken);
         }
+        let shares = self.shares.drain(..).map(|share| (share.key, share.held_ns));
+        taken.totals.extend(shares.map(|(key, held_ns)| (key, types::totals { held_ns, ..types::totals::default() })));
         let time_ns = nanoseconds(start - self.started);
         self.waits += taken.totals.iter().map(|(_, totals)| totals.waits).sum::<u64>();
         self.wait_ns += taken.totals.iter().map(|(_, totals)| totals.wait_ns).sum::<u64>();
@@ -272,6 +277,7 @@ impl<'obj> Recorder<'obj> {
                     self.pass_if_wanted(notice.id);
                 }
                 Record::Exec(_) => self.find_sandboxes(),
+                Record::Share(share) => self.shares.push(share),
             }
         }
         self.collector.teach();

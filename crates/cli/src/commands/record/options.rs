@@ -15,7 +15,7 @@ use std::time::Duration;
 #[derive(Args, Debug)]
 pub struct RecordOptions {
     /// How long to record: 10s, 500ms, 2m (default: until Ctrl-C)
-    #[arg(short = 'd', long, value_name = "TIME", value_parser = units::duration, conflicts_with = "command")]
+    #[arg(short = 'd', long, value_name = "TIME", value_parser = units::some_time, conflicts_with = "command")]
     pub duration: Option<Duration>,
 
     /// Record while this command runs, and pass on its exit status

@@ -26,6 +26,12 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// As [`duration`], but not zero.
+pub fn some_time(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration.is_zero() { Err("there is nothing to see in no time".to_owned()) } else { Ok(duration) }
+}
+
 /// `4M`, `512K`, `65536`: a power of two, 4 KiB to 1 GiB, as the kernel wants it for its ring buffers.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text)?;

@@ -36,7 +36,12 @@ fn clang() -> PathBuf {
         return clang.into();
     }
     let runs = |name: &&str| {
-        Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+        Command::new(name)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|s| s.success())
     };
     ["clang-19", "clang"].iter().find(|name| runs(name)).expect("clang is missing: run `make setup`").into()
 }

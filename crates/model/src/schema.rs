@@ -121,10 +121,14 @@ impl Table {
                  the row of the one that held it longest, and the others have their share of `held_ns_total` in rows \
                  of their own with `waits` 0."
             }
-            Self::Events => "Single waits that lasted at least the threshold, one a row, in the order in which they ended.",
+            Self::Events => {
+                "Single waits that lasted at least the threshold, one a row, in the order in which they ended."
+            }
             Self::Tasks => "Sums over all waits that passed the filters, by waiting task, lock type and time bucket.",
             Self::Stacks => "Stacks as lists of return addresses, innermost first, each stored once.",
-            Self::Frames => "What the addresses in stacks are called, as far as the running kernel told when the trace was recorded.",
+            Self::Frames => {
+                "What the addresses in stacks are called, as far as the running kernel told when the trace was recorded."
+            }
             Self::Tenants => {
                 "Tenants by number. 0, 1 and 2 are always there: `unknown`, `none` (nobody held the lock) and `kernel`."
             }
@@ -254,7 +258,12 @@ const TENANTS: &[Column] = columns! {
 pub fn markdown() -> String {
     let mut out = String::new();
     for table in Table::ALL {
-        let _ = write!(out, "\n## `{}`\n\n{}\n\n| column | type | meaning |\n|---|---|---|\n", table.name(), table.meaning());
+        let _ = write!(
+            out,
+            "\n## `{}`\n\n{}\n\n| column | type | meaning |\n|---|---|---|\n",
+            table.name(),
+            table.meaning()
+        );
         for column in table.columns() {
             let null = if column.nullable { ", may be null" } else { "" };
             let _ = writeln!(out, "| `{}` | {}{null} | {} |", column.name, column.type_name(), column.meaning);

@@ -67,8 +67,7 @@ impl KernelSymbols {
         let at = |position: usize| u32::try_from(position).ok();
         let is_code = matches!(kind, 't' | 'T' | 'w' | 'W');
         self.variables += usize::from(!is_code);
-        let entry =
-            Entry { address, name: at(start)?, module: at(middle)?, end: at(self.text.len())?, is_code };
+        let entry = Entry { address, name: at(start)?, module: at(middle)?, end: at(self.text.len())?, is_code };
         self.entries.push(entry);
         Some(())
     }

@@ -4,10 +4,10 @@ use super::drain::{Plain, drain, read_plain};
 use super::recall::Rules;
 use super::skeleton::{ContentionSkel, ContentionSkelBuilder, OpenContentionSkel};
 use super::{Error, Options, TenantBy, codes, types};
-use lima_model::manifest::Program;
-use lima_model::{Loss, LockType};
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{Link, MapCore, MapFlags, OpenObject, RingBuffer, RingBufferBuilder};
+use lima_model::manifest::Program;
+use lima_model::{LockType, Loss};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
@@ -192,10 +192,12 @@ impl<'obj> Collector<'obj> {
     /// When a map cannot be read.
     pub fn take(&mut self, bucket: u32) -> Result<Taken, Error> {
         let maps = &self.skeleton.maps;
-        let (totals, tasks) = if bucket & 1 == 1 { (&maps.totals_1, &maps.tasks_1) } else { (&maps.totals_0, &maps.tasks_0) };
+        let (totals, tasks) =
+            if bucket & 1 == 1 { (&maps.totals_1, &maps.tasks_1) } else { (&maps.totals_0, &maps.tasks_0) };
         let mut taken = Taken::default();
         let failed = |source| Error::Map { what: "take out the totals", source };
-        drain(totals.as_fd(), self.cpus, |key, values| taken.totals.push((*key, add_totals(values)))).map_err(failed)?;
+        drain(totals.as_fd(), self.cpus, |key, values| taken.totals.push((*key, add_totals(values))))
+            .map_err(failed)?;
         drain(tasks.as_fd(), self.cpus, |key, values| taken.tasks.push((*key, add_tasks(values)))).map_err(failed)?;
         Ok(taken)
     }
@@ -216,27 +218,33 @@ impl<'obj> Collector<'obj> {
             let key = u32::try_from(slot).unwrap_or(u32::MAX).to_ne_bytes();
             let map = &self.skeleton.maps.counters;
             let values = map.lookup_percpu(&key, MapFlags::ANY).map_err(Error::map("read the counters"))?;
-            *sum = values.iter().flatten().filter_map(|value| Some(u64::from_ne_bytes(value[..8].try_into().ok()?))).sum();
+            *sum =
+                values.iter().flatten().filter_map(|value| Some(u64::from_ne_bytes(value[..8].try_into().ok()?))).sum();
         }
         Ok(counters)
     }
 
     /// The programs and what they cost so far. Times are 0 unless `kernel.bpf_stats_enabled` is set.
     pub fn programs(&self) -> Vec<Program> {
-        self.skeleton.object().progs().map(|program| {
-            let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", program.as_fd().as_raw_fd())).unwrap_or_default();
-            let field = |name: &str| {
-                let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-                line.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
-            };
-            Program {
-                name: program.name().to_string_lossy().into_owned(),
-                attached_to: program.section().to_string_lossy().trim_start_matches("tp_btf/").to_owned(),
-                runs: field("run_cnt"),
-                run_ns: field("run_time_ns"),
-                recursion_misses: field("recursion_misses"),
-            }
-        }).collect()
+        self.skeleton
+            .object()
+            .progs()
+            .map(|program| {
+                let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", program.as_fd().as_raw_fd()))
+                    .unwrap_or_default();
+                let field = |name: &str| {
+                    let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+                    line.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
+                };
+                Program {
+                    name: program.name().to_string_lossy().into_owned(),
+                    attached_to: program.section().to_string_lossy().trim_start_matches("tp_btf/").to_owned(),
+                    runs: field("run_cnt"),
+                    run_ns: field("run_time_ns"),
+                    recursion_misses: field("recursion_misses"),
+                }
+            })
+            .collect()
     }
 
     /// The name of a slab cache that a record mentions.
@@ -401,7 +409,9 @@ fn attach(skeleton: &ContentionSkel<'_>, notes: &mut Vec<String>) -> Result<Vec<
                 let event = program.section().to_string_lossy().into_owned();
                 return Err(Error::Attach { event, source });
             }
-            Err(source) => notes.push(format!("cannot attach to {name}: {source}; tenants that start later may lack names")),
+            Err(source) => {
+                notes.push(format!("cannot attach to {name}: {source}; tenants that start later may lack names"))
+            }
         }
     }
     Ok(links)

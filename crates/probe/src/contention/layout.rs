@@ -1,7 +1,8 @@
 //! The Rust side of the records against the numbers that the C side asserts.
 
 use super::types::{
-    cgroup_notice, event, exec_notice, holder, rule, rules, settings, share_record, stack_record, task_key, task_totals, totals, totals_key,
+    cgroup_notice, event, exec_notice, holder, rule, rules, settings, share_record, stack_record, task_key,
+    task_totals, totals, totals_key,
 };
 use std::mem::offset_of;
 

@@ -24,7 +24,8 @@ mod skeleton {
 /// The records that the kernel side writes, generated from `bpf/records.h`.
 pub mod types {
     pub use super::skeleton::types::{
-        cgroup_notice, event, exec_notice, holder, rule, rules, settings, share_record, stack_record, task_key, task_totals, totals, totals_key,
+        cgroup_notice, event, exec_notice, holder, rule, rules, settings, share_record, stack_record, task_key,
+        task_totals, totals, totals_key,
     };
 }
 
@@ -52,7 +53,9 @@ pub mod codes {
 
 /// The kernel side's number of all processes of a name: FNV-1a, as `comm_tenant` in `bpf/tenant.bpf.h`.
 pub fn comm_tenant(comm: &str) -> u64 {
-    comm.bytes().take(15).fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+    comm.bytes()
+        .take(15)
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 /// The kernel side's number of a user.

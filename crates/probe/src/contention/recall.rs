@@ -114,7 +114,8 @@ impl Rules {
             let before = distances.first().copied().filter(|_| distances.len() == 1);
             distances.retain(|&distance| is_next(distance));
             if distances.is_empty() {
-                let lower = before.and_then(|known| [known, known - 1].into_iter().find(|&at| is_next(at) || is_next(at + 1)));
+                let lower =
+                    before.and_then(|known| [known, known - 1].into_iter().find(|&at| is_next(at) || is_next(at + 1)));
                 *known = match lower {
                     _ if ends => Known::Last(next, 0),
                     Some(lower) => Known::Either(lower),

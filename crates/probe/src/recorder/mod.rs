@@ -15,17 +15,17 @@ use crate::symbols::KernelSymbols;
 use crate::tenants::{CgroupLayout, Namer};
 use libbpf_rs::OpenObject;
 use lima_model::manifest::{Ended, Manifest};
-use lima_model::{Context, Loss, LockType, Losses, Method, Mode, Table, escape};
+use lima_model::{Context, LockType, Loss, Losses, Method, Mode, Table, escape};
 use lima_trace::Writer;
 use processes::Processes;
 use rows::{EventRow, TaskRow, TotalsKey, TotalsRow};
-use sums::{Sums, spill};
 use stacks::Stacks;
 use std::collections::HashMap;
 use std::mem::MaybeUninit;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use sums::{Sums, spill};
 use tenants::Tenants;
 
 /// Why a recording could not be made or finished.
@@ -323,7 +323,8 @@ impl<'obj> Recorder<'obj> {
             let row_key = self.totals_key(key);
             let (slab_cache, slab_offset) = self.slab(totals.slab, totals.slab_offset);
             self.stacks.name_variable(key.lock, &self.symbols);
-            let row = rows.entry(row_key).or_insert_with(|| TotalsRow { slab_cache, slab_offset, sums: Sums::default() });
+            let row =
+                rows.entry(row_key).or_insert_with(|| TotalsRow { slab_cache, slab_offset, sums: Sums::default() });
             row.sums.add(totals);
         }
         rows.into_iter().collect()

@@ -1,11 +1,11 @@
 //! Rows of the tables, and whole batches of them. The columns are those of `lima_model::schema`, in its order.
 
+use super::sums::Sums;
 use arrow::array::{
     ArrayRef, Int32Array, ListArray, ListBuilder, PrimitiveBuilder, StringArray, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow::datatypes::{ArrowPrimitiveType, Field, UInt16Type, UInt64Type};
 use arrow::record_batch::RecordBatch;
-use super::sums::Sums;
 use lima_model::{Context, LockType, Method, Mode, Table};
 use std::sync::Arc;
 

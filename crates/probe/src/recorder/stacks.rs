@@ -91,7 +91,9 @@ impl Stacks {
         let key = (record.tgid, addresses.to_vec());
         let given = self.by_kernel.get(&record.stack).map(|known| known.number);
         // A number already in the tables stays; frames seen before under another number are then stored twice.
-        if given.is_none() && let Some(&number) = self.by_frames.get(&key) {
+        if given.is_none()
+            && let Some(&number) = self.by_frames.get(&key)
+        {
             self.by_kernel.insert(record.stack, Known { number, context, has_frames: true });
             return;
         }
@@ -106,7 +108,9 @@ impl Stacks {
 
     /// Names a variable that a lock lies in, where the kernel tells.
     pub fn name_variable(&mut self, lock: u64, symbols: &KernelSymbols) {
-        if self.named.insert((0, lock)) && let Some(symbol) = symbols.variable(lock) {
+        if self.named.insert((0, lock))
+            && let Some(symbol) = symbols.variable(lock)
+        {
             self.frames.push(FrameRow {
                 tgid: 0,
                 address: lock,
@@ -180,11 +184,24 @@ mod tests {
 
     #[test]
     fn the_innermost_interrupt_counts() {
-        let softirq = ["_raw_spin_lock", "net_rx_action", "handle_softirqs", "irq_exit_rcu", "sysvec_apic_timer_interrupt",
-            "asm_sysvec_apic_timer_interrupt", "do_syscall_64"];
+        let softirq = [
+            "_raw_spin_lock",
+            "net_rx_action",
+            "handle_softirqs",
+            "irq_exit_rcu",
+            "sysvec_apic_timer_interrupt",
+            "asm_sysvec_apic_timer_interrupt",
+            "do_syscall_64",
+        ];
         assert_eq!(interrupt(softirq.into_iter()), (Context::Softirq, 6));
-        let hardirq = ["_raw_spin_lock", "hrtimer_interrupt", "__sysvec_apic_timer_interrupt",
-            "sysvec_apic_timer_interrupt", "asm_sysvec_apic_timer_interrupt", "handle_softirqs"];
+        let hardirq = [
+            "_raw_spin_lock",
+            "hrtimer_interrupt",
+            "__sysvec_apic_timer_interrupt",
+            "sysvec_apic_timer_interrupt",
+            "asm_sysvec_apic_timer_interrupt",
+            "handle_softirqs",
+        ];
         assert_eq!(interrupt(hardirq.into_iter()), (Context::Hardirq, 5));
         assert_eq!(interrupt(["mutex_lock", "do_syscall_64"].into_iter()), (Context::Interrupt, 2));
     }

@@ -43,7 +43,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 /// The command's exit status, or success without a command.
 pub fn exit_code(status: Option<i32>) -> Result<ExitCode> {
-    let status = u8::try_from(status.unwrap_or(0)).context("the command's exit status is none that can be passed on")?;
+    let status =
+        u8::try_from(status.unwrap_or(0)).context("the command's exit status is none that can be passed on")?;
     Ok(ExitCode::from(status))
 }
 

@@ -107,7 +107,11 @@ pub struct Plan {
 impl RecordOptions {
     /// Checks the options against each other and the machine.
     pub fn plan(&self) -> Result<Plan> {
-        ensure!(self.bucket >= Duration::from_millis(10), "--bucket: 10ms is the least, {:?} was asked for", self.bucket);
+        ensure!(
+            self.bucket >= Duration::from_millis(10),
+            "--bucket: 10ms is the least, {:?} was asked for",
+            self.bucket
+        );
         ensure!(self.bucket <= Duration::from_secs(3600), "--bucket: 1h is the most, {:?} was asked for", self.bucket);
         let layout = CgroupLayout::detect(Path::new("/"));
         let tenant_by = match self.tenant_by {
@@ -170,7 +174,10 @@ impl RecordOptions {
                 }
             };
             if found.is_empty() && self.tenant_by == TenantKind::Cgroup {
-                tracing::warn!("no tenant is called {} now; one that starts later will be recorded", escape::terminal(name));
+                tracing::warn!(
+                    "no tenant is called {} now; one that starts later will be recorded",
+                    escape::terminal(name)
+                );
             } else if found.is_empty() {
                 bail!("--tenant {}: there is none of that name", escape::terminal(name));
             }
@@ -199,11 +206,8 @@ impl RecordOptions {
 /// The id and depth of a cgroup, for the filter in the kernel.
 fn cgroup(path: &Path, layout: &CgroupLayout) -> Result<(u64, u32)> {
     let mount = layout.mount.as_deref().context("--cgroup: no cgroup hierarchy is mounted here")?;
-    let folder = if path.starts_with(mount) {
-        path.to_owned()
-    } else {
-        mount.join(path.strip_prefix("/").unwrap_or(path))
-    };
+    let folder =
+        if path.starts_with(mount) { path.to_owned() } else { mount.join(path.strip_prefix("/").unwrap_or(path)) };
     let about = std::fs::metadata(&folder).with_context(|| {
         format!(
             "--cgroup {}: there is no such cgroup in the {} hierarchy ({})",

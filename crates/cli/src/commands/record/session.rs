@@ -32,8 +32,7 @@ pub fn record(options: &RecordOptions, folder: &Path) -> Result<Outcome> {
     let stop = Stop::listen()?;
     let mut manifest = Manifest::begin(env!("CARGO_PKG_VERSION"));
     manifest.options = plan.asked;
-    manifest.command =
-        options.command.iter().map(|word| lima_model::escape::text(word.as_encoded_bytes())).collect();
+    manifest.command = options.command.iter().map(|word| lima_model::escape::text(word.as_encoded_bytes())).collect();
 
     let mut storage = MaybeUninit::uninit();
     let mut recorder = Recorder::start(&mut storage, folder, &plan.options, plan.layout, manifest)?;

@@ -11,8 +11,9 @@ help: ## Show this
 setup: ## Install what building and testing need and this machine lacks (Debian 12, as root)
 	@scripts/setup.sh
 
+# Always the whole workspace: a part of it would choose other features of the dependencies, and build them again.
 build: setup ## Build the lima command
-	@cargo build --release --locked --quiet -p lima-cli
+	@cargo build --release --locked --quiet --workspace --all-targets
 	@echo "built: $(CARGO_TARGET_DIR)/release/lima"
 
 demo: build ## Record real lock contention between two tenants and show it (as root)

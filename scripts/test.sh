@@ -9,7 +9,7 @@ trap 'rm -f "$output"' EXIT
 status=0
 
 # Built first and on its own: tests run the command itself.
-cargo build --release --locked --quiet -p lima-cli
+cargo build --release --locked --quiet --workspace --all-targets
 
 if cargo nextest --version >/dev/null 2>&1; then
 	rm -f target/nextest/default/junit.xml

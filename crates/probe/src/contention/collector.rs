@@ -267,7 +267,7 @@ impl<'obj> Collector<'obj> {
     pub fn teach(&mut self) {
         let map = &self.skeleton.maps.rules;
         for table in self.rules.take_changed().into_iter().flatten() {
-            if let Err(error) = map.update(&0u32.to_ne_bytes(), plain_bytes(&*table), MapFlags::ANY) {
+            if let Err(error) = map.update(&0u32.to_ne_bytes(), plain_bytes(&table), MapFlags::ANY) {
                 tracing::debug!("cannot write the rules of stacks: {error}");
             }
         }

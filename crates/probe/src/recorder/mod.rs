@@ -63,7 +63,7 @@ pub struct Recorder<'obj> {
     slab_caches: HashMap<u64, Option<Arc<str>>>,
     events: Vec<EventRow>,
     /// Waits for which the kernel's maps had no room.
-    spilled: Vec<Box<types::event>>,
+    spilled: Vec<types::event>,
     /// Held times for which they had none.
     shares: Vec<types::share_record>,
     lost: Losses,
@@ -262,7 +262,7 @@ impl<'obj> Recorder<'obj> {
                         self.events.push(row);
                     }
                     if event.purpose & (codes::PURPOSE_TOTALS | codes::PURPOSE_TASKS) != 0 {
-                        self.spilled.push(event);
+                        self.spilled.push(*event);
                     }
                 }
                 Record::Stack(stack) => {

@@ -81,7 +81,10 @@ fn nothing(report: &Report) -> &'static str {
 
 fn table(report: &Report, width: Option<usize>) -> String {
     let columns = columns(report);
-    let mut grid = Grid::new(columns.iter().map(|column| heading(*column, &report.rows)));
+    let sort = columns.iter().find(|column| matches!(column, Shown::As(name, _) if *name == report.sort));
+    let sort = sort.map(|column| heading(*column, &report.rows).0);
+    let mut grid = Grid::new(columns.iter().map(|column| heading(*column, &report.rows)))
+        .spare(["p50", "avg", "max", "p99", "share"].into_iter().filter(|&spare| sort.as_deref() != Some(spare)));
     for row in 0..report.rows.rows.len() {
         grid.row(columns.iter().map(|column| cell(*column, report, row)));
     }

@@ -37,7 +37,9 @@ pub fn interference(about: &About, found: &Interference, width: Option<usize>) -
         let objects = of(found.cut.rows, "more object", "more objects");
         let _ = writeln!(out, "\n{objects}, {} (--top 0 shows all)", duration(found.cut.wait_ns_total));
     }
-    out.push_str("\n(in brackets: waiting for the own tenant)\n");
+    let own = (0..found.all.rows.len())
+        .any(|row| found.all.text(row, "waiter_tenant") == found.all.text(row, "holder_tenant"));
+    out.push_str(if own { "\n(in brackets: tenants waiting for themselves)\n" } else { "\n" });
     if found.excess_ns > 0 {
         let excess = duration(found.excess_ns);
         let _ = writeln!(out, "FAULT: holders are blamed for {excess} more than was waited");

@@ -196,7 +196,7 @@ fn interference() {
 
     1 more object, 1.50 ms (--top 0 shows all)
 
-    (in brackets: waiting for the own tenant)
+    (in brackets: tenants waiting for themselves)
     complete: nothing was lost
     "#);
 }

@@ -220,7 +220,7 @@ int BPF_PROG(contention_begin, void *lock, unsigned int flags)
 	struct cpu_state *cpu = this_cpu_state();
 	bool same_stack;
 
-	if (!cpu)
+	if (!recording || !cpu)
 		return 0;
 	if (cpu->busy) {
 		/* On the same stack it is a lock of our own maps; else an interrupt, whose end the kernel will skip. */
@@ -739,7 +739,7 @@ int BPF_PROG(contention_end, void *lock, int result)
 	struct ended ended = { .lock = (__u64)lock, .end_ns = bpf_ktime_get_ns(), .result = result };
 	struct cpu_state *cpu = this_cpu_state();
 
-	if (!cpu || cpu->busy)
+	if (!recording || !cpu || cpu->busy)
 		return 0; /* busy: counted at its begin */
 	if (!end_spin(cpu, &ended) && !end_sleep(task, &ended)) {
 		count(COUNT_NO_BEGIN, 1);

@@ -10,6 +10,9 @@ const volatile struct settings settings = {};
  * until no program can still be in the old pair, and empties that one. So nothing is read while it is written. */
 volatile __u32 generation = 0;
 
+/* Set by the recorder when all programs are attached, cleared before they are detached. */
+volatile __u32 recording = 0;
+
 /* How many tasks sleep in a wait: sched_waking has nothing to do while there is none. */
 __u64 sleepers = 0;
 

@@ -2,6 +2,7 @@
 
 use super::drain::{Plain, drain, read_plain};
 use super::recall::Rules;
+use super::skeleton::types::bss as Shared;
 use super::skeleton::{ContentionSkel, ContentionSkelBuilder, OpenContentionSkel};
 use super::{Error, Options, TenantBy, codes, types};
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
@@ -157,7 +158,9 @@ impl<'obj> Collector<'obj> {
         let ring = ring_buffer(&skeleton, &queue)?;
         let cpus = libbpf_rs::num_possible_cpus().map_err(Error::map("count the CPUs"))?;
         let links = attach(&skeleton, &mut notes)?;
-        Ok(Self { ring, queue, links, skeleton, rules: Rules::new(), generation: 0, cpus, notes })
+        let mut collector = Self { ring, queue, links, skeleton, rules: Rules::new(), generation: 0, cpus, notes };
+        collector.share(|shared| &raw mut shared.recording, 1);
+        Ok(collector)
     }
 
     /// Waits this long, less when the buffer fills up or a signal comes, and gives the records that are there.
@@ -178,10 +181,7 @@ impl<'obj> Collector<'obj> {
     pub fn turn(&mut self) -> u32 {
         let old = self.generation;
         self.generation = old.wrapping_add(1);
-        if let Some(bss) = self.skeleton.maps.bss_data.as_deref_mut() {
-            // SAFETY: a valid, aligned field of the memory shared with the kernel, which only reads it.
-            unsafe { ptr::write_volatile(&raw mut bss.generation, self.generation) };
-        }
+        self.share(|shared| &raw mut shared.generation, self.generation);
         wait_for_programs();
         old
     }
@@ -204,8 +204,9 @@ impl<'obj> Collector<'obj> {
 
     /// Detaches the programs: nothing is collected any more; what was collected can still be taken.
     pub fn detach(&mut self) {
-        self.links.clear();
+        self.share(|shared| &raw mut shared.recording, 0);
         wait_for_programs();
+        self.links.clear();
     }
 
     /// The counters.
@@ -279,9 +280,14 @@ impl<'obj> Collector<'obj> {
         if let Err(error) = map.update(&process.to_ne_bytes(), &tenant.to_ne_bytes(), MapFlags::ANY) {
             tracing::warn!("cannot tell the kernel of a sandbox: {error}");
         }
-        if let Some(bss) = self.skeleton.maps.bss_data.as_deref_mut() {
+        self.share(|shared| &raw mut shared.have_sandboxes, 1);
+    }
+
+    /// Writes a variable that the programs read.
+    fn share(&mut self, variable: impl FnOnce(&mut Shared) -> *mut u32, value: u32) {
+        if let Some(shared) = self.skeleton.maps.bss_data.as_deref_mut() {
             // SAFETY: a valid, aligned field of the memory shared with the kernel, which only reads it.
-            unsafe { ptr::write_volatile(&raw mut bss.have_sandboxes, 1) };
+            unsafe { ptr::write_volatile(variable(shared), value) };
         }
     }
 

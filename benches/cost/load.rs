@@ -16,6 +16,14 @@ pub struct Done {
 }
 
 impl Done {
+    /// The mean of several runs.
+    pub fn mean<'a>(runs: impl Iterator<Item = &'a Self>) -> Option<Self> {
+        let runs: Vec<_> = runs.collect();
+        let mean = |name: &String| runs.iter().map(|run| run.rate_per_s[name]).sum::<f64>() / runs.len() as f64;
+        let names = runs.first()?.rate_per_s.keys();
+        Some(Self { rate_per_s: names.map(|name| (name.clone(), mean(name))).collect() })
+    }
+
     /// How much slower this is than `other`, as a part of it: the mean over the stressors (the geometric one, as for
     /// all ratios).
     pub fn slowdown(&self, other: &Self) -> f64 {

@@ -1,9 +1,9 @@
 //! What recording costs.
 //!
 //! One load with more than 20,000 contentions a second runs again and again: alone, under `lima record`, under
-//! `lima record` with the kernel's own BPF statistics, and under `perf lock record`. The rounds are interleaved, and
-//! each begins with another of the four, so that a machine that changes its speed changes it for all. The figures
-//! stand beside the goals they are meant to reach.
+//! `lima record` with the kernel's own BPF statistics, and under `perf lock record`. A round is made of short turns of
+//! all four, over and over, each time beginning with another one, so that a machine that changes its speed changes it
+//! for all. The figures stand beside the goals they are meant to reach.
 
 mod load;
 mod recorder;
@@ -22,6 +22,8 @@ pub struct Wanted {
     lima: PathBuf,
     /// How many rounds.
     rounds: usize,
+    /// How many turns each has in a round.
+    turns: usize,
     /// How long the load runs each time.
     seconds: u32,
     /// Where the figures go as JSON.
@@ -62,40 +64,51 @@ fn measure(wanted: &Wanted, folder: &std::path::Path) -> Result<Vec<Run>> {
     } else {
         eprintln!("perf is not installed: measuring without it");
     }
+    let _settings = recorder::StatisticsOff::set()?;
     let mut runs = Vec::new();
     for round in 0..wanted.rounds {
-        for &under in &kinds {
-            eprintln!("round {} of {}: {}", round + 1, wanted.rounds, under.name());
-            let (load, cost) = recorder::run(under, wanted, folder)?;
-            runs.push(Run { round, under, load, cost });
+        for turn in 0..wanted.turns {
+            for &under in &kinds {
+                eprintln!(
+                    "round {} of {}, turn {} of {}: {}",
+                    round + 1,
+                    wanted.rounds,
+                    turn + 1,
+                    wanted.turns,
+                    under.name()
+                );
+                let (load, cost) = recorder::run(under, wanted, folder)?;
+                runs.push(Run { round, under, load, cost });
+            }
+            kinds.rotate_left(1);
         }
-        kinds.rotate_left(1);
     }
     Ok(runs)
 }
 
 fn arguments() -> Result<Wanted> {
-    let mut wanted = Wanted { lima: PathBuf::new(), rounds: 5, seconds: 5, json: None };
+    let mut wanted = Wanted { lima: PathBuf::new(), rounds: 5, turns: 4, seconds: 3, json: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         if name == "--help" {
-            println!("benches/run [--rounds N] [--seconds S] [--json FILE]");
+            println!("benches/run [--rounds N] [--turns N] [--seconds S] [--json FILE]");
             std::process::exit(0);
         }
         let value = arguments.next().with_context(|| format!("{name} wants a value"))?;
         match &*name {
             "--lima" => wanted.lima = value.into(),
             "--rounds" => wanted.rounds = value.parse().context("--rounds wants a number")?,
+            "--turns" => wanted.turns = value.parse().context("--turns wants a number")?,
             "--seconds" => wanted.seconds = value.parse().context("--seconds wants a number")?,
             "--json" => wanted.json = Some(value.into()),
-            _ => bail!("unknown option {name}; there are --rounds, --seconds and --json"),
+            _ => bail!("unknown option {name}; there are --rounds, --turns, --seconds and --json"),
         }
     }
     if !wanted.lima.is_file() {
         bail!("there is no lima at {}; `make build` makes it", wanted.lima.display());
     }
-    if wanted.rounds == 0 || wanted.seconds == 0 {
-        bail!("at least one round of one second is needed");
+    if wanted.rounds == 0 || wanted.turns == 0 || wanted.seconds == 0 {
+        bail!("at least one round of one turn of one second is needed");
     }
     Ok(wanted)
 }

@@ -49,7 +49,7 @@ pub struct Cost {
     pub maps_bytes: u64,
     /// What it wrote, bytes.
     pub written_bytes: u64,
-    /// How many waits it recorded (LIMA only).
+    /// How many waits it recorded; for perf, half the number of its samples.
     pub waits: u64,
     /// Time in its BPF programs, nanoseconds (with statistics only).
     pub bpf_ns: u64,
@@ -78,6 +78,35 @@ pub fn run(under: Under, wanted: &Wanted, folder: &Path) -> Result<(Done, Option
     let _ = fs::remove_dir_all(&trace);
     let _ = fs::remove_file(&trace);
     result
+}
+
+/// Keeps `kernel.bpf_stats_enabled` off, which makes every BPF program slower, and puts it back when dropped.
+#[derive(Debug)]
+pub struct StatisticsOff {
+    before: String,
+}
+
+impl StatisticsOff {
+    const SETTING: &str = "/proc/sys/kernel/bpf_stats_enabled";
+
+    pub fn set() -> Result<Self> {
+        let before = fs::read_to_string(Self::SETTING).context("cannot read kernel.bpf_stats_enabled")?;
+        if before.trim() != "0" {
+            eprintln!("kernel.bpf_stats_enabled is {}; it is 0 while this runs", before.trim());
+            fs::write(Self::SETTING, "0").context("cannot set kernel.bpf_stats_enabled")?;
+        }
+        Ok(Self { before })
+    }
+}
+
+impl Drop for StatisticsOff {
+    fn drop(&mut self) {
+        if self.before.trim() != "0"
+            && let Err(error) = fs::write(Self::SETTING, &self.before)
+        {
+            eprintln!("cannot put kernel.bpf_stats_enabled back to {}: {error}", self.before.trim());
+        }
+    }
 }
 
 /// The kernel counts the time of BPF programs as long as this is open: nothing has to be put back afterwards.
@@ -133,11 +162,17 @@ fn under_perf(wanted: &Wanted, folder: &Path, data: &Path) -> Result<(Done, Opti
     let mut command = Command::new("perf");
     command.args(["lock", "record", "-a", "-D", "-1", "--control"]);
     command.arg(format!("fifo:{},{}", control_path.display(), answer_path.display())).arg("-o").arg(data);
-    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("cannot run perf")?;
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().context("cannot run perf")?;
+    let mut errors = child.stderr.take().context("no standard error")?;
     writeln!(control, "enable")?;
     BufReader::new(answer).read_line(&mut String::new())?;
     let (done, mut cost) = Running::watch(child).load(wanted, folder)?;
     cost.written_bytes = fs::metadata(data)?.len();
+    let mut said = String::new();
+    errors.read_to_string(&mut said)?;
+    // "[ perf record: Captured and wrote 20.316 MB p.data (120949 samples) ]": a begin and an end for each wait.
+    let samples = said.split(" samples)").next().and_then(|text| text.rsplit('(').next()?.parse::<u64>().ok());
+    cost.waits = samples.unwrap_or_default() / 2;
     Ok((done, Some(cost)))
 }
 

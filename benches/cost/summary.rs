@@ -1,7 +1,7 @@
 //! The figures as people read them, beside the goals.
 
 use crate::Run;
-use crate::load;
+use crate::load::{self, Done};
 use crate::recorder::{Cost, Under};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -42,7 +42,8 @@ pub fn table(runs: &[Run]) -> String {
         let _ = writeln!(out, "{what:<44} {lima:>16} {perf:>16}   {goal}");
     };
     row("", "lima record".into(), "perf lock record".into(), "goal for lima".into());
-    row("waits a second", format!("{rate:.0}"), String::new(), "at least 20000".into());
+    let perf_rate = median(perf.iter().map(|cost| cost.waits as f64 / cost.load_s));
+    row("waits a second", format!("{rate:.0}"), format!("{perf_rate:.0}"), "at least 20000".into());
     row("BPF time a wait, ns", format!("{bpf_ns:.0}"), String::new(), "at most 650".into());
     row(
         "own CPU, % of the machine",
@@ -87,12 +88,11 @@ fn figures(runs: &[Run], under: Under) -> Vec<Cost> {
 
 /// How much slower the load was than without tracing in the same round.
 fn slowdowns(runs: &[Run], under: Under) -> Vec<f64> {
-    let of_kind = |kind: Under| runs.iter().filter(move |run| run.under == kind);
-    let pairs = of_kind(under).filter_map(|run| {
-        let alone = of_kind(Under::Nothing).find(|alone| alone.round == run.round)?;
-        Some(run.load.slowdown(&alone.load))
-    });
-    pairs.collect()
+    let mean = |kind: Under, round: usize| {
+        Done::mean(runs.iter().filter(|run| run.under == kind && run.round == round).map(|run| &run.load))
+    };
+    let rounds = runs.iter().map(|run| run.round + 1).max().unwrap_or_default();
+    (0..rounds).filter_map(|round| Some(mean(under, round)?.slowdown(&mean(Under::Nothing, round)?))).collect()
 }
 
 fn list(parts: &[f64]) -> String {

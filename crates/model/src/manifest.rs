@@ -114,6 +114,18 @@ pub struct Edges {
     pub unfinished: u64,
 }
 
+/// How the recorder came to its numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Workings {
+    /// Kernel stacks read by the known distances between their addresses.
+    pub stacks_recalled: u64,
+    /// Kernel stacks walked by the kernel.
+    pub stacks_walked: u64,
+    /// Waits for which the kernel side's maps had no room, added up by the recorder instead.
+    pub waits_spilled: u64,
+}
+
 /// The manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -149,6 +161,9 @@ pub struct Manifest {
     /// Waits cut by the borders of the recording.
     #[serde(default)]
     pub edges: Edges,
+    /// How the recorder came to its numbers.
+    #[serde(default)]
+    pub workings: Workings,
     /// The kernel-side programs.
     #[serde(default)]
     pub programs: Vec<Program>,
@@ -173,6 +188,7 @@ impl Manifest {
             clock: Clock::default(),
             losses: Losses::none(),
             edges: Edges::default(),
+            workings: Workings::default(),
             programs: Vec::new(),
             notes: Vec::new(),
         }

@@ -3,11 +3,13 @@
 //! - [`capabilities`]: what this kernel and these privileges permit;
 //! - [`contention`]: the collector of lock waits, both halves: its programs stand in `bpf/`;
 //! - [`recorder`]: from the collector to a trace on disk;
+//! - [`privileges`]: giving up what is not needed any more;
 //! - [`symbols`]: the kernel's symbols;
 //! - [`tenants`]: names for what the kernel knows as numbers.
 
 pub mod capabilities;
 pub mod contention;
+pub mod privileges;
 pub mod recorder;
 pub mod symbols;
 pub mod tenants;

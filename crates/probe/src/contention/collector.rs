@@ -7,7 +7,7 @@ use super::skeleton::{ContentionSkel, ContentionSkelBuilder, OpenContentionSkel}
 use super::{Error, Options, TenantBy, codes, types};
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{Link, MapCore, MapFlags, OpenObject, RingBuffer, RingBufferBuilder};
-use lima_model::manifest::Program;
+use lima_model::manifest::{Program, Workings};
 use lima_model::{LockType, Loss};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -88,6 +88,7 @@ impl Counters {
     const ENDED: usize = 18;
     const RECALLED: usize = 19;
     const WALKED: usize = 20;
+    const SPILLED: usize = 22;
 
     /// What was lost for a cause that the kernel side counts; 0 for the others.
     pub fn lost(&self, cause: Loss) -> u64 {
@@ -104,14 +105,13 @@ impl Counters {
         self.0[Self::BEGUN].saturating_sub(self.0[Self::ENDED]).saturating_sub(self.lost(Loss::BeginWithoutEnd))
     }
 
-    /// Waits that ended, whether they passed the filters or not.
-    pub fn ended(&self) -> u64 {
-        self.0[Self::ENDED]
-    }
-
-    /// Stacks recalled, and stacks walked.
-    pub fn stacks(&self) -> (u64, u64) {
-        (self.0[Self::RECALLED], self.0[Self::WALKED])
+    /// How the numbers were come by.
+    pub fn workings(&self) -> Workings {
+        Workings {
+            stacks_recalled: self.0[Self::RECALLED],
+            stacks_walked: self.0[Self::WALKED],
+            waits_spilled: self.0[Self::SPILLED],
+        }
     }
 }
 

@@ -250,6 +250,7 @@ impl<'obj> Recorder<'obj> {
         losses.set(Loss::EndWithoutBegin, missed);
         self.manifest.edges.began_before = unexplained - missed;
         self.manifest.edges.unfinished = counters.unfinished();
+        self.manifest.workings = counters.workings();
         self.manifest.losses = losses;
     }
 

@@ -18,7 +18,7 @@ fn write_page(out: &mut String, info: &Info) -> fmt::Result {
     write_facts(out, info)?;
     write_tables(out, info)?;
     write_programs(out, &info.manifest)?;
-    write_edges(out, &info.manifest)?;
+    write_edges_and_workings(out, &info.manifest)?;
     write_losses(out, info)?;
     write_list(out, "damaged", info.damaged.iter().map(|(path, reason)| format!("{path}: {reason}")))?;
     write_list(out, "notes", info.manifest.notes.iter().cloned())
@@ -102,13 +102,21 @@ fn write_programs(out: &mut String, manifest: &Manifest) -> fmt::Result {
     write_columns(out, ["program", "attached to", "runs", "time", "a run", "misses"], b"llrrrr", &rows)
 }
 
-fn write_edges(out: &mut String, manifest: &Manifest) -> fmt::Result {
+fn write_edges_and_workings(out: &mut String, manifest: &Manifest) -> fmt::Result {
     let edges = manifest.edges;
     writeln!(
         out,
         "\nedges: {} had begun before the recording did, {} had not ended when it did",
         count(edges.began_before, "wait"),
         count(edges.unfinished, "wait")
+    )?;
+    let workings = manifest.workings;
+    writeln!(
+        out,
+        "stacks: {} recalled, {} walked; {} added up outside the kernel",
+        workings.stacks_recalled,
+        workings.stacks_walked,
+        count(workings.waits_spilled, "wait")
     )
 }
 

@@ -88,6 +88,7 @@ fn a_page_with_everything() {
     on_end    lock:contention_end         -      -       -       0
 
     edges: 1 wait had begun before the recording did, 0 waits had not ended when it did
+    stacks: 0 recalled, 0 walked; 0 waits added up outside the kernel
 
     losses               count  meaning
     later\u{1b}[1m           1  later\u{1b}[1m
@@ -134,6 +135,7 @@ fn a_page_with_nothing() {
     all       0   0 B         0
 
     edges: 0 waits had begun before the recording did, 0 waits had not ended when it did
+    stacks: 0 recalled, 0 walked; 0 waits added up outside the kernel
     losses: none
     ");
 }

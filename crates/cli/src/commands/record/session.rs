@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use lima_model::Manifest;
 use lima_model::manifest::Ended;
+use lima_probe::privileges::drop_unneeded;
 use lima_probe::recorder::{Recorder, Summary};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::IsTerminal;
@@ -37,6 +38,9 @@ pub fn record(options: &RecordOptions, folder: &Path) -> Result<Outcome> {
     let mut storage = MaybeUninit::uninit();
     let mut recorder = Recorder::start(&mut storage, folder, &plan.options, plan.layout, manifest)?;
     eprintln!("recording into {}{}", super::shown(folder), ends(options));
+    if let Err(error) = drop_unneeded() {
+        tracing::warn!("cannot give up privileges that are not needed any more: {error}");
+    }
     let mut child = match start(&options.command) {
         Ok(child) => child,
         Err(error) => {

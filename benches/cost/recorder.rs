@@ -5,6 +5,7 @@ use crate::load::{self, Done};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -35,7 +36,7 @@ impl Under {
 }
 
 /// What a recorder cost.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Cost {
     /// How long the load ran, seconds.
     pub load_s: f64,
@@ -51,8 +52,8 @@ pub struct Cost {
     pub written_bytes: u64,
     /// How many waits it recorded; for perf, half the number of its samples.
     pub waits: u64,
-    /// Time in its BPF programs, nanoseconds (with statistics only).
-    pub bpf_ns: u64,
+    /// Time in its BPF programs by name, nanoseconds (with statistics only).
+    pub bpf_ns: BTreeMap<String, u64>,
     /// Whether nothing was lost (LIMA only).
     pub complete: bool,
 }
@@ -140,7 +141,8 @@ fn under_lima(wanted: &Wanted, folder: &Path, trace: &Path) -> Result<(Done, Opt
     cost.written_bytes = size_of_tree(trace)?;
     let manifest: Value = serde_json::from_slice(&fs::read(trace.join("trace.json")).context(said)?)?;
     let programs = manifest["programs"].as_array().context("no programs in the manifest")?;
-    cost.bpf_ns = programs.iter().filter_map(|program| program["run_ns"].as_u64()).sum();
+    let times = programs.iter().filter_map(|program| Some((program["name"].as_str()?, program["run_ns"].as_u64()?)));
+    cost.bpf_ns = times.map(|(name, ns)| (name.to_owned(), ns)).collect();
     cost.complete = manifest["complete"] == true;
     let report = Command::new(&wanted.lima).args(["report", "--by", "type", "--format", "json"]).arg(trace).output()?;
     let report: Value = serde_json::from_slice(&report.stdout).context("lima report gives no JSON")?;
@@ -232,7 +234,7 @@ impl Running {
 
     /// Memory that the kernel accounts to the BPF maps that the recorder has open.
     fn maps_bytes(&self) -> Result<u64> {
-        let mut maps = std::collections::BTreeMap::new();
+        let mut maps = BTreeMap::new();
         for entry in fs::read_dir(format!("/proc/{}/fdinfo", self.pid.as_raw_pid()))? {
             let Ok(text) = fs::read_to_string(entry?.path()) else { continue };
             let field = |name: &str| {

@@ -27,7 +27,8 @@ pub fn table(runs: &[Run]) -> String {
     let perf = figures(runs, Under::Perf);
 
     let rate = median(with_statistics.iter().map(|cost| cost.waits as f64 / cost.load_s));
-    let bpf_ns = median(with_statistics.iter().map(|cost| cost.bpf_ns as f64 / cost.waits.max(1) as f64));
+    let each = |ns: u64, cost: &Cost| ns as f64 / cost.waits.max(1) as f64;
+    let bpf_ns = median(with_statistics.iter().map(|cost| each(cost.bpf_ns.values().sum(), cost)));
     let machine = |cost: &Cost| cost.cpu_s / cost.load_s / cpus() as f64 * 100.0;
     let own = median(lima.iter().map(machine));
     let whole = (bpf_ns / 1e9 * rate / cpus() as f64) * 100.0 + own;
@@ -83,7 +84,7 @@ pub fn table(runs: &[Run]) -> String {
 }
 
 fn figures(runs: &[Run], under: Under) -> Vec<Cost> {
-    runs.iter().filter(|run| run.under == under).filter_map(|run| run.cost).collect()
+    runs.iter().filter(|run| run.under == under).filter_map(|run| run.cost.clone()).collect()
 }
 
 /// How much slower the load was than without tracing in the same round.

@@ -259,9 +259,10 @@ impl<'obj> Collector<'obj> {
         self.skeleton.maps.comm_names.lookup(&tenant.to_ne_bytes(), MapFlags::ANY).ok()?
     }
 
-    /// Learns from a stack that came with its memory. The first `machinery` addresses are the tracing machinery.
-    pub fn learn(&mut self, record: &types::stack_record, machinery: usize) {
-        self.rules.learn(record, machinery);
+    /// Learns from a stack that came with its memory. The first `machinery` addresses are the tracing machinery;
+    /// `closed`: with its last address every stack ends.
+    pub fn learn(&mut self, record: &types::stack_record, machinery: usize, closed: bool) {
+        self.rules.learn(record, machinery, closed);
     }
 
     /// Gives the kernel side what was learned since the last call.

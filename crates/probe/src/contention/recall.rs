@@ -68,18 +68,20 @@ impl Rules {
         Some([staged, self.table.clone()])
     }
 
-    /// Learns from a stack whose first `machinery` addresses are the tracing machinery.
-    pub fn learn(&mut self, record: &stack_record, machinery: usize) {
+    /// Learns from a stack whose first `machinery` addresses are the tracing machinery. `closed`: with this last address
+    /// every stack ends. An entry from an interrupt or a fault is none such: it ends a stack where it interrupted a
+    /// program, and not where it interrupted the kernel.
+    pub fn learn(&mut self, record: &stack_record, machinery: usize, closed: bool) {
         let count = (record.count as usize).min(record.addresses.len());
         let words = &record.words[..(record.word_count as usize).min(record.words.len())];
         let (above, addresses) = record.addresses[..count].split_at(machinery.min(count));
         let Some(mut at) = self.first(above, addresses, words) else { return };
         for (index, pair) in addresses.windows(2).enumerate() {
-            let ends = index + 2 == addresses.len();
+            let ends = closed && index + 2 == addresses.len();
             let Some(next) = self.next(pair[0], pair[1], at, words, ends) else { return };
             at = next;
         }
-        if let Some(&last) = addresses.last() {
+        if let Some(&last) = addresses.last().filter(|_| closed) {
             self.end(last);
         }
     }
@@ -212,7 +214,7 @@ mod tests {
     #[test]
     fn a_clear_stack_is_learned_at_once() {
         let mut rules = Rules::new();
-        rules.learn(&record(&[(4, 70), (6, 80), (0, 90)], &[]), 2);
+        rules.learn(&record(&[(4, 70), (6, 80), (0, 90)], &[]), 2, true);
         assert_eq!(rules.table.first, 24);
         assert_eq!(rule_of(&rules, 70), Some((STEP, 32)));
         assert_eq!(rule_of(&rules, 80), Some((STEP, 48)));
@@ -223,9 +225,9 @@ mod tests {
     #[test]
     fn stale_addresses_are_ruled_out_by_other_stacks() {
         let mut rules = Rules::new();
-        rules.learn(&record(&[(4, 70), (6, 80), (0, 90)], &[(5, 80), (20, 80)]), 2);
+        rules.learn(&record(&[(4, 70), (6, 80), (0, 90)], &[(5, 80), (20, 80)]), 2, true);
         assert_eq!(rule_of(&rules, 70), None, "80 lies at three places");
-        rules.learn(&record(&[(4, 70), (6, 80), (0, 90)], &[(6, 80)]), 2);
+        rules.learn(&record(&[(4, 70), (6, 80), (0, 90)], &[(6, 80)]), 2, true);
         assert_eq!(rule_of(&rules, 70), Some((STEP, 32)));
     }
 
@@ -233,7 +235,7 @@ mod tests {
     fn a_frame_that_is_aligned_has_two_distances() {
         let mut rules = Rules::new();
         let mut learn = |distance| {
-            rules.learn(&record(&[(distance, 70), (6, 80), (0, 90)], &[]), 2);
+            rules.learn(&record(&[(distance, 70), (6, 80), (0, 90)], &[]), 2, true);
             (rule_of(&rules, 70), rule_of(&rules, 80))
         };
         assert_eq!(learn(5).0, Some((STEP, 40)));
@@ -248,27 +250,36 @@ mod tests {
         // The kernel moves the stack of each system call by a random distance below its entry.
         let mut rules = Rules::new();
         for distance in [6, 9, 12, 30, 7] {
-            rules.learn(&record(&[(4, 70), (distance, 80), (0, 90)], &[]), 2);
+            rules.learn(&record(&[(4, 70), (distance, 80), (0, 90)], &[]), 2, true);
         }
         assert_eq!(rule_of(&rules, 80), Some((LAST, 0)));
         // Another last address: it was no rule.
-        rules.learn(&record(&[(4, 70), (6, 80), (0, 91)], &[]), 2);
+        rules.learn(&record(&[(4, 70), (6, 80), (0, 91)], &[]), 2, true);
         assert_eq!(rule_of(&rules, 80), Some((NONE, 0)));
     }
 
     #[test]
     fn an_end_that_goes_on_is_no_end() {
         let mut rules = Rules::new();
-        rules.learn(&record(&[(4, 70), (0, 80)], &[]), 2);
+        rules.learn(&record(&[(4, 70), (0, 80)], &[]), 2, true);
         assert_eq!(rule_of(&rules, 80), Some((END, 0)));
-        rules.learn(&record(&[(4, 70), (6, 80), (0, 90)], &[]), 2);
+        rules.learn(&record(&[(4, 70), (6, 80), (0, 90)], &[]), 2, true);
         assert_eq!(rule_of(&rules, 80), Some((NONE, 0)));
+    }
+
+    #[test]
+    fn an_entry_from_a_fault_is_no_end() {
+        let mut rules = Rules::new();
+        rules.learn(&record(&[(4, 70), (0, 80)], &[]), 2, false);
+        assert_eq!((rule_of(&rules, 70), rule_of(&rules, 80)), (Some((STEP, 32)), None));
+        rules.learn(&record(&[(4, 70), (6, 80), (0, 90)], &[]), 2, true);
+        assert_eq!((rule_of(&rules, 80), rule_of(&rules, 90)), (Some((STEP, 48)), Some((END, 0))));
     }
 
     #[test]
     fn recursion_steps_from_an_address_to_itself() {
         let mut rules = Rules::new();
-        rules.learn(&record(&[(4, 70), (4, 70), (4, 70), (0, 90)], &[]), 2);
+        rules.learn(&record(&[(4, 70), (4, 70), (4, 70), (0, 90)], &[]), 2, true);
         assert_eq!(rule_of(&rules, 70), None, "70 is followed by 70 and by 90: no single next, but a single distance");
     }
 }

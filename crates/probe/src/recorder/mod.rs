@@ -269,7 +269,8 @@ impl<'obj> Recorder<'obj> {
                 Record::Stack(stack) => {
                     let machinery = self.stacks.add(&stack, &self.symbols, &mut self.processes);
                     if stack.word_count > 0 {
-                        self.collector.learn(&stack, machinery);
+                        let closed = stacks::is_closed(&stack, &self.symbols);
+                        self.collector.learn(&stack, machinery, closed);
                     }
                 }
                 Record::Cgroup(notice) => {

@@ -140,6 +140,14 @@ fn kernel_frame(symbols: &KernelSymbols, address: u64) -> FrameRow {
     }
 }
 
+/// Whether every stack with this one's last address ends there: it is the entry from a system call or the first function
+/// of a thread, and not that from an interrupt or a fault (`asm_exc_page_fault`), which can come upon the kernel as well.
+pub fn is_closed(record: &stack_record, symbols: &KernelSymbols) -> bool {
+    let last = record.addresses[..(record.count as usize).min(record.addresses.len())].last();
+    let function = last.and_then(|&address| symbols.function(address));
+    function.is_some_and(|function| !function.name.starts_with("asm_"))
+}
+
 /// LIMA's own program and what the kernel calls it through.
 fn is_machinery(function: &str) -> bool {
     ["bpf_prog_", "bpf_trace_run", "__bpf_trace_", "__traceiter_", "bpf_get_stack", "__bpf_get_stack", "bpf_trampoline"]

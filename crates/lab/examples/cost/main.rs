@@ -1,4 +1,4 @@
-//! What recording costs.
+//! What recording costs: the program behind `make bench`. It needs nothing of LIMA but the command itself.
 //!
 //! One load with more than 20,000 contentions a second runs again and again: alone, under `lima record`, under
 //! `lima record` with the kernel's own BPF statistics, and under `perf lock record`. A round is made of short turns of
@@ -91,7 +91,7 @@ fn measure(wanted: &Wanted, folder: &std::path::Path) -> Result<Vec<Run>> {
 }
 
 fn arguments() -> Result<Wanted> {
-    let mut wanted = Wanted { lima: PathBuf::new(), rounds: 5, turns: 6, seconds: 3, json: None };
+    let mut wanted = Wanted { lima: PathBuf::new(), rounds: 5, turns: 10, seconds: 2, json: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         if name == "--help" {

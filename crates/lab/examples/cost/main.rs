@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use load::Done;
 use recorder::{Cost, Under};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is asked for on the command line.
 #[derive(Debug)]
@@ -42,7 +42,10 @@ pub struct Run {
 fn main() -> Result<()> {
     let wanted = arguments()?;
     load::check()?;
-    let folder = std::env::temp_dir().join(format!("lima-bench-{}", std::process::id()));
+    // In memory, where no disk makes the load or the recorders wait.
+    let memory = Path::new("/dev/shm");
+    let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let folder = parent.join(format!("lima-bench-{}", std::process::id()));
     std::fs::create_dir(&folder)?;
     let runs = measure(&wanted, &folder);
     std::fs::remove_dir_all(&folder)?;
@@ -57,7 +60,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn measure(wanted: &Wanted, folder: &std::path::Path) -> Result<Vec<Run>> {
+fn measure(wanted: &Wanted, folder: &Path) -> Result<Vec<Run>> {
     let mut kinds = vec![Under::Nothing, Under::Lima, Under::LimaWithStatistics];
     if recorder::perf_works() {
         kinds.push(Under::Perf);

@@ -34,8 +34,8 @@ macro_rules! words {
 }
 
 words! {
-    /// The kernel's own names of its lock types, as far as `lock:contention_begin` tells them apart
-    /// (`include/trace/events/lock.h`, the `LCB_F_*` flags).
+    /// The kernel's own names of its lock types, and what `lock:contention_begin` tells apart
+    /// of them (`include/trace/events/lock.h`, the `LCB_F_*` flags): the first eight.
     LockType {
         /// A lock without any flag: `down()` and its kin.
         Semaphore = 0 "semaphore",
@@ -53,6 +53,62 @@ words! {
         PercpuRwsem = 6 "percpu_rwsem",
         /// The reader-writer locks of PREEMPT_RT (`rwbase_rt`).
         RwlockRt = 7 "rwlock_rt",
+        /// `raw_spinlock_t`. The tracepoints do not tell it from a spinlock; an index does.
+        RawSpinlock = 8 "raw_spinlock",
+        /// `seqlock_t`: a spinlock for the writers, a sequence for the readers.
+        Seqlock = 9 "seqlock",
+        /// `struct ww_mutex`. The tracepoints do not tell it from a mutex; an index does.
+        WwMutex = 10 "ww_mutex",
+    }
+}
+
+impl LockType {
+    /// Those that the tracepoints of the contention level tell apart.
+    pub const TRACED: &'static [Self] = &[
+        Self::Semaphore,
+        Self::Spinlock,
+        Self::Rwlock,
+        Self::Rwsem,
+        Self::Mutex,
+        Self::Rtmutex,
+        Self::PercpuRwsem,
+        Self::RwlockRt,
+    ];
+}
+
+words! {
+    /// What a site does with its lock.
+    Operation {
+        /// Waits until it has the lock.
+        Acquire = 0 "acquire",
+        /// Takes the lock if that is possible at once.
+        Try = 1 "try",
+        /// Lets it go.
+        Release = 2 "release",
+        /// Makes it a lock.
+        Init = 3 "init",
+    }
+}
+
+words! {
+    /// How the object that a site locks was found.
+    SiteMethod {
+        /// It was not, or the evidence conflicts.
+        Unknown = 0 "unknown",
+        /// The address is in the code: a variable.
+        Address = 1 "address",
+        /// DWARF says where a variable of the right type is kept, at the site.
+        Variable = 2 "variable",
+        /// Values were followed, and the evidence of their types agrees.
+        Flow = 3 "flow",
+        /// The offset lies beyond the known type, and only one type that embeds it has the right lock there.
+        Container = 4 "container",
+        /// A pointer to the lock was loaded from a field; the object is that field.
+        Pointer = 5 "pointer",
+        /// All callers hand over the same object.
+        Callers = 6 "callers",
+        /// The lock is on the stack of the function.
+        Local = 7 "local",
     }
 }
 

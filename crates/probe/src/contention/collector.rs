@@ -332,7 +332,7 @@ fn configure(open: &mut OpenContentionSkel<'_>, options: &Options) -> Result<(),
         TenantBy::Comm => (3, 0),
         TenantBy::User => (4, 0),
     };
-    let types = if filters.types.is_empty() { LockType::ALL } else { &filters.types };
+    let types = if filters.types.is_empty() { LockType::TRACED } else { &filters.types };
     let rodata = open.maps.rodata_data.as_deref_mut();
     let Some(rodata) = rodata else { return Err(Error::Option("the BPF object lacks its settings".to_owned())) };
     rodata.settings = types::settings {

@@ -90,8 +90,8 @@ pub enum TenantKind {
 }
 
 fn lock_type(text: &str) -> Result<LockType, String> {
-    LockType::from_name(text).ok_or_else(|| {
-        let names: Vec<_> = LockType::ALL.iter().map(|lock_type| lock_type.name()).collect();
+    LockType::from_name(text).filter(|lock_type| LockType::TRACED.contains(lock_type)).ok_or_else(|| {
+        let names: Vec<_> = LockType::TRACED.iter().map(|lock_type| lock_type.name()).collect();
         format!("no such lock type; there are {}", names.join(", "))
     })
 }

@@ -1,0 +1,47 @@
+//! Which object a site locks.
+//!
+//! The address that a lock function is given is followed back to values: a parameter, what a call returned, what was
+//! loaded from where, a constant. What is known of the types of values (evidence) is carried forth and back between
+//! them; at the site, the lock at that offset of that type is the answer.
+
+use crate::types::TypeId;
+use lima_model::words::SiteMethod;
+
+/// What a site locks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// A member of a struct.
+    Member {
+        /// The innermost named struct that declares it.
+        declaring: TypeId,
+        /// The path in it.
+        path: String,
+    },
+    /// A lock in a variable, by the address of the lock.
+    Global {
+        /// The lock's address; of a per-CPU variable, as the image has it.
+        address: u64,
+    },
+    /// The lock that a pointer in this field points to.
+    Pointer {
+        /// The struct that has the pointer.
+        declaring: TypeId,
+        /// The path to the pointer in it.
+        path: String,
+    },
+    /// A lock on the stack of the function.
+    Local,
+    /// It could not be found out; a cause in a few words, from a small set.
+    Unknown(&'static str),
+}
+
+/// The answer for a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What is locked.
+    pub object: Object,
+    /// What else it could be: wider containers, or what the evidence also allows.
+    pub alternatives: Vec<Object>,
+    /// How it was found.
+    pub method: SiteMethod,
+}

@@ -1,0 +1,77 @@
+//! A kernel image or a module as sections and symbols at addresses, whatever file it came in.
+//!
+//! After this room there are only addresses. A module, which has none, is laid out and relocated as the kernel's
+//! loader would do it (`layout_modules` addresses above [`MODULES_START`]), so that code of the image and of modules
+//! reads alike; calls into the kernel have the kernel's addresses.
+
+use std::path::PathBuf;
+
+/// Where made-up addresses of modules begin: the kernel's own module space on x86-64.
+pub const MODULES_START: u64 = 0xffff_ffff_c000_0000;
+
+/// What a file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The kernel itself.
+    Kernel,
+    /// A module, by its name (`ext4`).
+    Module(String),
+}
+
+/// A part of an image that is loaded, or that describes it.
+#[derive(Debug)]
+pub struct Section {
+    /// Its name, `.text`.
+    pub name: String,
+    /// Where it is loaded; 0 for sections that are not loaded, such as `.debug_info`.
+    pub address: u64,
+    /// Its size when loaded, bytes.
+    pub size: u64,
+    /// Whether it is loaded.
+    pub loaded: bool,
+    /// Whether it is code.
+    pub executable: bool,
+    /// Whether its contents are one CPU's share, and addresses in it are offsets (`.data..percpu`).
+    pub per_cpu: bool,
+}
+
+/// What a symbol stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SymbolKind {
+    /// Code.
+    Function,
+    /// Data.
+    Object,
+    /// It is not known which.
+    Other,
+}
+
+/// A name for an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    /// Its name as it stands in the symbol table, `ext4_file_write_iter.isra.0`.
+    pub name: String,
+    /// Its address.
+    pub address: u64,
+    /// Its size in bytes, 0 when the source (kallsyms) has none; then the next symbol ends it.
+    pub size: u64,
+    /// What it stands for.
+    pub kind: SymbolKind,
+    /// Visible outside its file.
+    pub global: bool,
+}
+
+/// An opened image. Immutable, and shared between threads.
+#[derive(Debug)]
+pub struct Image {
+    /// The file that it came from.
+    pub path: PathBuf,
+    /// Kernel or module.
+    pub kind: Kind,
+    /// The GNU build id; empty when the file has none.
+    pub build_id: Vec<u8>,
+    /// All sections, in file order.
+    pub sections: Vec<Section>,
+    /// Symbols with addresses, ascending by address.
+    pub symbols: Vec<Symbol>,
+}

@@ -1,0 +1,20 @@
+//! The kernel index: from a kernel image to every lock, the object that it protects, and every place that takes it.
+//!
+//! An image goes through rooms, each with one subject:
+//!
+//! - [`image`]: a kernel or module file as sections, symbols and addresses, whatever it was packed in;
+//! - [`types`]: its types, from BTF or DWARF, and which of their members are locks;
+//! - [`debug`]: what DWARF says of code: functions, inlining, lines, and where variables are kept;
+//! - [`code`]: its machine code as simple operations, functions, calls and lock sites;
+//! - [`flow`]: which object each site locks, by following values and the evidence of their types;
+//! - [`rows`]: the rows that come out of it.
+
+pub mod code;
+pub mod debug;
+mod error;
+pub mod flow;
+pub mod image;
+pub mod rows;
+pub mod types;
+
+pub use error::Error;

@@ -1,0 +1,135 @@
+//! The rows of an index, before they are a table. Columns and their meaning: `the schema in `lima_model``.
+
+use crate::debug::Frame;
+use lima_model::LockType;
+use lima_model::words::{Mode, Operation, SiteMethod};
+use std::sync::Arc;
+
+/// A lock that is a member of a struct.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockMember {
+    /// The struct or union that was looked at, by name; of an anonymous one the typedef's.
+    pub composite: Arc<str>,
+    /// Path of the lock from there.
+    pub path: String,
+    /// The innermost named struct that declares the lock.
+    pub declaring: Arc<str>,
+    /// The path in that.
+    pub declared_path: String,
+    /// Offset in `composite`, bytes.
+    pub offset: u32,
+    /// Size of the lock, bytes.
+    pub bytes: u32,
+    /// What it is.
+    pub lock_type: LockType,
+    /// How many there are when it is an array's.
+    pub array_count: Option<u32>,
+    /// Size of `composite`, bytes.
+    pub composite_bytes: u32,
+    /// Members (paths) of `composite` that share a cache line with the lock, when `composite` starts a line.
+    pub line_mates: Vec<String>,
+}
+
+/// A lock in a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GlobalLock {
+    /// The variable.
+    pub symbol: String,
+    /// The function that it is local to.
+    pub function: Option<String>,
+    /// Address of the lock; of a per-CPU one as the image has it.
+    pub address: u64,
+    /// Section of the image.
+    pub section: String,
+    /// Whether every CPU has one.
+    pub per_cpu: bool,
+    /// Path inside the variable, empty when the variable is the lock.
+    pub path: String,
+    /// What it is.
+    pub lock_type: LockType,
+    /// Size of the lock, bytes.
+    pub bytes: u32,
+    /// The variable's type, as it would be written; empty when not known.
+    pub variable_type: String,
+    /// How it is known: `debug`, `btf`, `site` (its address is locked somewhere), `initializer`.
+    pub method: &'static str,
+}
+
+/// A function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionRow {
+    /// Its address.
+    pub address: u64,
+    /// Its size, bytes, cold part included.
+    pub bytes: u64,
+    /// Its symbol.
+    pub name: Arc<str>,
+    /// What it is to locks: `primitive`, `wrapper` (takes one known lock for its callers), `callers_lock` (takes a lock
+    /// that its caller hands over), `locks` (has sites), or `none`.
+    pub role: &'static str,
+    /// Where it is in the source.
+    pub file: Option<Arc<str>>,
+    /// Its line.
+    pub line: Option<u32>,
+}
+
+/// A call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallRow {
+    /// Address of the call instruction.
+    pub address: u64,
+    /// Address of the function that it is in.
+    pub caller: u64,
+    /// Address of the function called; none for an indirect call.
+    pub callee: Option<u64>,
+    /// `direct`, `tail` or `indirect`.
+    pub kind: &'static str,
+    /// Where it is in the source, innermost inlined function first; empty without DWARF.
+    pub frames: Vec<Frame>,
+}
+
+/// A place that acquires, tries, releases or initialises a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteRow {
+    /// Address of the call instruction.
+    pub address: u64,
+    /// Address of the function that it is in.
+    pub function: u64,
+    /// Where it is in the source, innermost inlined function first; empty without DWARF.
+    pub frames: Vec<Frame>,
+    /// What it does.
+    pub operation: Operation,
+    /// The lock function that is called.
+    pub primitive: Arc<str>,
+    /// What that function locks.
+    pub lock_type: LockType,
+    /// How.
+    pub mode: Mode,
+    /// `TYPE.path`, `symbol[.path]` or `unknown`.
+    pub object: String,
+    /// Address of the lock when it is a global.
+    pub lock_address: Option<u64>,
+    /// Other possible objects.
+    pub alternatives: Vec<String>,
+    /// How the object was found.
+    pub method: SiteMethod,
+    /// Why it was not, from a small set of causes; empty when it was.
+    pub cause: &'static str,
+    /// Of an init site: the lock's name as the kernel writes it, and the address of its class key.
+    pub lock_name: Option<String>,
+    /// See `lock_name`.
+    pub class_key: Option<u64>,
+}
+
+/// In one function, the lock of site `inner` is taken while that of `outer` is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NestingRow {
+    /// Address of the function.
+    pub function: u64,
+    /// Address of the outer site.
+    pub outer: u64,
+    /// Address of the inner site.
+    pub inner: u64,
+    /// The function called between, when the inner site is in one that this function calls.
+    pub through: Option<u64>,
+}

@@ -1,8 +1,35 @@
 //! Machine code as simple operations, functions, calls and lock sites.
 //!
-//! One narrow seam keeps the architecture out of everything else: [`lift`](Lift::lift) turns bytes into
-//! [`Instruction`]s. x86-64 is `x86.rs`.
+//! One narrow seam keeps the architecture out of everything else: [`Lift`] turns bytes into [`Instruction`]s. x86-64
+//! is `x86.rs`.
 
 pub mod operation;
+pub mod x86;
 
 pub use operation::{Instruction, Operand, Operation, Place, Register, Registers, Target};
+
+/// Turns the bytes of one architecture into operations.
+pub trait Lift {
+    /// Appends what all of `code`, which lies at `address`, does. What is no instruction is a
+    /// [`Trap`](Operation::Trap).
+    fn lift(&mut self, code: &[u8], address: u64, into: &mut Vec<Instruction>);
+
+    /// The same for the first instruction only; its length, 0 when there is no code.
+    fn lift_one(&mut self, code: &[u8], address: u64, into: &mut Vec<Instruction>) -> usize;
+
+    /// Only the transfers of control in `code`: cheaper, for a whole image. Each with its address and length.
+    fn scan(&mut self, code: &[u8], address: u64, each: &mut dyn FnMut(u64, u8, Transfer));
+}
+
+/// Where control goes other than to the next instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transfer {
+    /// A call; `None`: of an address in a register or in memory.
+    Call(Option<u64>),
+    /// A jump; `None`: to an address in a register or in memory.
+    Jump(Option<u64>),
+    /// A jump that may go on instead.
+    Branch(u64),
+    /// A return.
+    Return,
+}

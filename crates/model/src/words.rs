@@ -59,6 +59,8 @@ words! {
         Seqlock = 9 "seqlock",
         /// `struct ww_mutex`. The tracepoints do not tell it from a mutex; an index does.
         WwMutex = 10 "ww_mutex",
+        /// `local_lock_t`: keeps one CPU's data from whoever else may run there.
+        LocalLock = 11 "local_lock",
     }
 }
 

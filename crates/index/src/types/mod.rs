@@ -1,8 +1,24 @@
-//! The types of a kernel, from BTF or DWARF, deduplicated: one [`Types`] for the kernel, one on top for each module.
+//! The types of a kernel, from BTF or DWARF: one [`Types`] for the kernel, one on top of it for each module.
 //!
-//! Names are not unique; a [`TypeId`] is.
+//! A [`TypesBuilder`] is filled by [`btf`] (and by the debug room from DWARF) and becomes an immutable [`Types`], which
+//! answers what the other rooms ask: what is a name, what lies at an offset, where are the locks, what embeds what.
+//! Names are not unique; a [`TypeId`] is, among a kernel and one of its modules.
 
-use lima_model::LockType;
+pub mod btf;
+mod build;
+mod embed;
+mod locks;
+mod names;
+mod paths;
+mod store;
+mod walk;
+
+pub use build::TypesBuilder;
+pub use embed::Embedder;
+pub use locks::lock_named;
+pub use names::Name;
+pub use store::{Prototype, Types, Variable};
+pub use walk::{LockAt, MemberAt, Spot};
 
 /// A type by its number in [`Types`]. 0 is `void`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -11,8 +27,8 @@ pub struct TypeId(pub u32);
 /// `void`.
 pub const VOID: TypeId = TypeId(0);
 
-/// A type.
-#[derive(Clone, Debug, PartialEq)]
+/// A type. Members and parameters are kept by [`Types`]: [`Types::members`], [`Types::parameters`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
     /// `void`, or a type that nothing is known of.
     Void,
@@ -40,29 +56,36 @@ pub enum Type {
     Function {
         /// What it returns.
         returns: TypeId,
-        /// Its parameters.
-        parameters: Vec<TypeId>,
+        /// Where its parameters are kept.
+        parameters: Span,
     },
     /// A struct or union of which only the name is known.
     Forward,
 }
 
 /// A struct or union.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Composite {
     /// Whether it is a union.
     pub union: bool,
     /// Its size.
     pub bytes: u32,
-    /// Its members, in order of declaration.
-    pub members: Vec<Member>,
+    /// Where its members are kept, in order of declaration.
+    pub members: Span,
+}
+
+/// A run of entries in a list of [`Types`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Span {
+    pub(crate) first: u32,
+    pub(crate) count: u32,
 }
 
 /// A member of a struct or union.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Its name; empty for an anonymous struct or union.
-    pub name: String,
+    /// Its name ([`Types::text`]); empty for an anonymous struct or union.
+    pub name: Name,
     /// Its type.
     pub of: TypeId,
     /// Where it lies, bits from the start.
@@ -71,19 +94,9 @@ pub struct Member {
     pub bit_size: u32,
 }
 
-/// A lock inside a type.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LockAt {
-    /// The innermost *named* struct that declares it, and so the left side of `TYPE.path`.
-    pub declaring: TypeId,
-    /// The path in that struct, `tree.lock` or `slots[].lock`: anonymous members left out.
-    pub path: String,
-    /// The path from the type that was asked about.
-    pub full_path: String,
-    /// Its offset in the type that was asked about, bytes.
-    pub offset: u32,
-    /// Its size.
-    pub bytes: u32,
-    /// What it is.
-    pub lock_type: LockType,
+impl Member {
+    /// Where it lies, bytes from the start.
+    pub fn offset(&self) -> u32 {
+        self.bit_offset / 8
+    }
 }

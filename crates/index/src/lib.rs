@@ -4,6 +4,7 @@
 //!
 //! - [`image`]: a kernel or module file as sections, symbols and addresses, whatever it was packed in;
 //! - [`types`]: its types, from BTF or DWARF, and which of their members are locks;
+//! - [`layout`]: where locks lie in structs and variables, and what shares their cache lines;
 //! - [`debug`]: what DWARF says of code: functions, inlining, lines, and where variables are kept;
 //! - [`code`]: its machine code as simple operations, functions, calls and lock sites;
 //! - [`flow`]: which object each site locks, by following values and the evidence of their types;
@@ -14,6 +15,7 @@ pub mod debug;
 mod error;
 pub mod flow;
 pub mod image;
+pub mod layout;
 pub mod rows;
 pub mod types;
 

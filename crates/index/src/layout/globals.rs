@@ -1,0 +1,151 @@
+//! The locks in variables, by address: in variables whose type is known, and where a site locks an address.
+
+use super::variables::{Found, each_lock_of};
+use crate::debug;
+use crate::image::{Image, Section, Symbol, SymbolKind};
+use crate::rows::GlobalLock;
+use crate::types::{TypeId, Types};
+use lima_model::LockType;
+use rustc_hash::FxHashSet;
+
+/// All locks of an image that are in variables. Of an array of locks every element has a row, and an address.
+#[derive(Debug)]
+pub struct Globals<'a> {
+    image: &'a Image,
+    /// Ascending by address; of one address those with a size first.
+    rows: Vec<GlobalLock>,
+    /// What was found at sites, and is not among the rows yet.
+    sites: Vec<GlobalLock>,
+    left_out: u64,
+}
+
+impl<'a> Globals<'a> {
+    /// The locks in the variables that DWARF (`variables`) and BTF (`types`) know of. `types` has the types of both.
+    pub fn new(image: &'a Image, types: &Types, variables: &[debug::Variable]) -> Self {
+        let mut all = Self { image, rows: Vec::new(), sites: Vec::new(), left_out: 0 };
+        let mut seen = FxHashSet::default();
+        for variable in variables {
+            if seen.insert(variable.address) {
+                let symbol = all.symbol_of(variable.address, &variable.name);
+                let from = From { symbol, function: variable.function.clone(), address: variable.address };
+                all.add(types, variable.of, from, "debug");
+            }
+        }
+        for variable in types.variables() {
+            let section = types.text(variable.section);
+            let Some(section) = image.sections.iter().find(|own| own.name == section) else { continue };
+            let address = section.address.wrapping_add(u64::from(variable.offset));
+            if seen.insert(address) {
+                let symbol = all.symbol_of(address, types.text(variable.name));
+                all.add(types, variable.of, From { symbol, function: None, address }, "btf");
+            }
+        }
+        all.rows.sort_by_key(|row| (row.address, row.bytes == 0));
+        all
+    }
+
+    /// The lock that begins at an address.
+    pub fn at(&self, address: u64) -> Option<&GlobalLock> {
+        let first = self.rows.partition_point(|row| row.address < address);
+        self.rows.get(first).filter(|row| row.address == address)
+    }
+
+    /// Says that a site takes the lock at this address. When no variable is known to have one there, it gets a row of
+    /// its own, whose path is the distance from the symbol.
+    pub fn site(&mut self, address: u64, lock_type: LockType) {
+        if self.at(address).is_some() {
+            return;
+        }
+        let (symbol, path) = match self.symbol_before(address) {
+            Some(symbol) if symbol.address == address => (symbol.name.clone(), String::new()),
+            Some(symbol) => (symbol.name.clone(), format!("+{:#x}", address - symbol.address)),
+            None => (format!("{address:#x}"), String::new()),
+        };
+        let from = From { symbol, function: None, address };
+        let found = Found { offset: 0, path, bytes: 0, lock_type };
+        let row = self.row(&from, found, String::new(), "site");
+        self.sites.push(row);
+    }
+
+    /// The rows, ascending by address, and how many locks were left out because an array of an absurd size has them.
+    pub fn into_rows(mut self) -> (Vec<GlobalLock>, u64) {
+        self.sites.sort_by_key(|row| (row.address, row.lock_type));
+        self.sites.dedup_by_key(|row| row.address);
+        self.rows.append(&mut self.sites);
+        self.rows.sort_by_key(|row| (row.address, row.bytes == 0));
+        (self.rows, self.left_out)
+    }
+
+    fn add(&mut self, types: &Types, of: TypeId, from: From, method: &'static str) {
+        if !types.holds_lock(of) {
+            return;
+        }
+        let spelled = types.spelled(of);
+        let mut found = Vec::new();
+        self.left_out += each_lock_of(types, of, &mut |lock| found.push(lock));
+        for lock in found {
+            let row = self.row(&from, lock, spelled.clone(), method);
+            self.rows.push(row);
+        }
+    }
+
+    fn row(&self, from: &From, lock: Found, variable_type: String, method: &'static str) -> GlobalLock {
+        let address = from.address.wrapping_add(u64::from(lock.offset));
+        let section = section_of(self.image, from.address);
+        GlobalLock {
+            symbol: from.symbol.clone(),
+            function: from.function.clone(),
+            address,
+            section: section.map(|section| section.name.clone()).unwrap_or_default(),
+            per_cpu: section.is_some_and(|section| section.per_cpu),
+            path: lock.path,
+            lock_type: lock.lock_type,
+            bytes: lock.bytes,
+            variable_type,
+            method,
+        }
+    }
+
+    /// The symbol of a variable: the compiler gives static ones a number (`lock.12`).
+    fn symbol_of(&self, address: u64, name: &str) -> String {
+        let symbols = &self.image.symbols;
+        let first = symbols.partition_point(|symbol| symbol.address < address);
+        let fits = |symbol: &&Symbol| {
+            symbol.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let here = symbols[first..].iter().take_while(|symbol| symbol.address == address);
+        here.into_iter().find(fits).map_or(name, |symbol| &symbol.name).to_owned()
+    }
+
+    /// The variable whose symbol comes last before an address, when it may reach as far.
+    fn symbol_before(&self, address: u64) -> Option<&Symbol> {
+        let symbols = &self.image.symbols;
+        let end = symbols.partition_point(|symbol| symbol.address <= address);
+        let start = symbols.get(end.checked_sub(1)?)?.address;
+        let covers = |symbol: &&Symbol| symbol.size == 0 || address - symbol.address < symbol.size;
+        let rank = |symbol: &&Symbol| (symbol.kind == SymbolKind::Object, symbol.size > 0, symbol.global);
+        let same = section_of(self.image, address).map(|section| section.address);
+        symbols[..end]
+            .iter()
+            .rev()
+            .take_while(|symbol| symbol.address == start)
+            .filter(|symbol| symbol.kind != SymbolKind::Function)
+            .filter(covers)
+            .filter(|symbol| section_of(self.image, symbol.address).map(|section| section.address) == same)
+            .max_by_key(rank)
+    }
+}
+
+/// A variable.
+struct From {
+    symbol: String,
+    function: Option<String>,
+    address: u64,
+}
+
+fn section_of(image: &Image, address: u64) -> Option<&Section> {
+    image
+        .sections
+        .iter()
+        .find(|section| section.loaded && address.checked_sub(section.address).is_some_and(|rest| rest < section.size))
+}

@@ -4,10 +4,10 @@ use crate::about::About;
 use crate::engine::Engine;
 use crate::filter::{self, Filter, Source};
 use crate::stacks::Stacks;
-use crate::tenants;
-use anyhow::{Context, Result};
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
-use arrow::datatypes::{Schema, UInt32Type};
+use crate::tenants::Tenants;
+use anyhow::Result;
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow::datatypes::Schema;
 use datafusion::prelude::DataFrame;
 use lima_model::Table;
 use lima_trace::Trace;
@@ -19,6 +19,7 @@ pub struct Analysis {
     about: About,
     pub(crate) engine: Engine,
     pub(crate) stacks: Stacks,
+    pub(crate) tenants: Tenants,
 }
 
 impl Analysis {
@@ -55,10 +56,10 @@ impl Analysis {
         let stacks = read_stacks(&engine)?;
         add_sites(&engine, &stacks)?;
         add_symbols(&engine, &stacks)?;
-        add_tenants(&engine)?;
+        let tenants = add_tenants(&engine)?;
         engine.name("all_waits", engine.prepare(include_str!("../sql/waits.sql"))?)?;
         engine.name("all_task_waits", engine.prepare(include_str!("../sql/task_waits.sql"))?)?;
-        Ok(Self { about, engine, stacks })
+        Ok(Self { about, engine, stacks, tenants })
     }
 
     /// Makes `waits`, or `task_waits`, those rows that the filters let pass.
@@ -68,7 +69,7 @@ impl Analysis {
             Source::Tasks => ("SELECT * FROM all_task_waits", "task_waits"),
         };
         let mut frame: DataFrame = self.engine.prepare(all)?;
-        if let Some(condition) = filter::condition(filters, source, &self.stacks)? {
+        if let Some(condition) = filter::condition(filters, source, &self.stacks, &self.tenants)? {
             frame = frame.filter(condition)?;
         }
         self.engine.name(name, frame)
@@ -114,19 +115,18 @@ fn add_symbols(engine: &Engine, stacks: &Stacks) -> Result<()> {
     )
 }
 
-fn add_tenants(engine: &Engine) -> Result<()> {
-    let mut tenants = Vec::new();
-    for batch in engine.rows("SELECT tenant, name FROM tenants")? {
-        let numbers = batch.column(0).as_primitive_opt::<UInt32Type>().context("`tenant` is not a number")?;
-        let names = batch.column(1).as_string_opt::<i32>().context("`name` is not text")?;
-        tenants.extend((0..batch.num_rows()).map(|row| (numbers.value(row), names.value(row).to_owned())));
+fn add_tenants(engine: &Engine) -> Result<Tenants> {
+    let mut tenants = Tenants::default();
+    for batch in engine.rows(&format!("SELECT {} FROM tenants", Tenants::COLUMNS))? {
+        tenants.add(&batch)?;
     }
-    let (numbers, names): (Vec<_>, Vec<_>) = tenants::distinct(tenants).into_iter().unzip();
+    let (numbers, names): (Vec<_>, Vec<_>) = tenants.finish().into_iter().unzip();
     add(
         engine,
         "tenant_names",
         vec![("tenant", Arc::new(UInt32Array::from(numbers))), ("name", Arc::new(StringArray::from(names)))],
-    )
+    )?;
+    Ok(tenants)
 }
 
 fn add(engine: &Engine, name: &str, columns: Vec<(&str, ArrayRef)>) -> Result<()> {

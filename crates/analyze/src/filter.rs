@@ -4,6 +4,7 @@
 
 use crate::pattern;
 use crate::stacks::Stacks;
+use crate::tenants::Tenants;
 use anyhow::{Result, bail};
 use datafusion::prelude::{Expr, col, concat, lit, to_hex};
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub(crate) enum Source {
 #[derive(Clone, Copy)]
 enum Compare {
     Text(&'static str),
+    Tenant(&'static str),
     Number(&'static str),
     Address(&'static str),
     Function,
@@ -42,14 +44,14 @@ const WAITS: &[(&str, Compare)] = &[
     ("context", Compare::Text("context")),
     ("site", Compare::Text("site")),
     ("function", Compare::Function),
-    ("tenant", Compare::Text("waiter_tenant")),
-    ("holder", Compare::Text("holder_tenant")),
+    ("tenant", Compare::Tenant("waiter_tenant")),
+    ("holder", Compare::Tenant("holder_tenant")),
     ("holder_method", Compare::Text("holder_method")),
 ];
 
 const TASKS: &[(&str, Compare)] = &[
     ("type", Compare::Text("lock_type")),
-    ("tenant", Compare::Text("tenant")),
+    ("tenant", Compare::Tenant("tenant")),
     ("comm", Compare::Text("comm")),
     ("pid", Compare::Number("tgid")),
     ("tid", Compare::Number("tid")),
@@ -109,7 +111,7 @@ impl Filter {
         format!("{key}={pattern}").parse()
     }
 
-    fn condition(&self, source: Source, stacks: &Stacks) -> Result<Expr> {
+    fn condition(&self, source: Source, stacks: &Stacks, tenants: &Tenants) -> Result<Expr> {
         let Some(&(_, compare)) = source.keys().iter().find(|&&(key, _)| key == self.key) else {
             let (key, names) = (&self.key, source.names());
             match source {
@@ -125,6 +127,7 @@ impl Filter {
         };
         Ok(match compare {
             Compare::Text(column) => pattern::condition(col(column), &self.pattern),
+            Compare::Tenant(column) => tenants.condition(column, &self.pattern),
             Compare::Number(column) => match self.pattern.parse::<u32>() {
                 Ok(number) => col(column).eq(lit(number)),
                 Err(_) => bail!("`{}` in the filter `{self}` is not a number", self.pattern),
@@ -147,11 +150,16 @@ impl Filter {
 }
 
 /// All filters as one condition; `None` without any.
-pub(crate) fn condition(filters: &[Filter], source: Source, stacks: &Stacks) -> Result<Option<Expr>> {
+pub(crate) fn condition(
+    filters: &[Filter],
+    source: Source,
+    stacks: &Stacks,
+    tenants: &Tenants,
+) -> Result<Option<Expr>> {
     let mut one_of: BTreeMap<&str, Expr> = BTreeMap::new();
     let mut all = Vec::new();
     for filter in filters {
-        let condition = filter.condition(source, stacks)?;
+        let condition = filter.condition(source, stacks, tenants)?;
         if filter.negated {
             all.push(!condition);
         } else {
@@ -175,10 +183,13 @@ mod tests {
     #[test]
     fn what_the_table_of_tasks_lacks_is_said() {
         let filter = [Filter::new("object", "*").unwrap()];
-        let error = condition(&filter, Source::Tasks, &Stacks::default()).unwrap_err().to_string();
+        let refused = |filter: &[Filter], source| {
+            condition(filter, source, &Stacks::default(), &Tenants::default()).unwrap_err().to_string()
+        };
+        let error = refused(&filter, Source::Tasks);
         insta::assert_snapshot!(error, @r#"`--by task` cannot be filtered by `object`, which the table of tasks does not have; it has type, tenant, comm, pid, tid"#);
         let filter = [Filter::new("comm", "sh").unwrap()];
-        let error = condition(&filter, Source::Waits, &Stacks::default()).unwrap_err().to_string();
+        let error = refused(&filter, Source::Waits);
         insta::assert_snapshot!(error, @r#"`comm` is a filter of `--by task` alone: only the table of tasks has it; here keys are object, method, lock, type, mode, context, site, function, tenant, holder, holder_method"#);
     }
 

@@ -2,7 +2,6 @@
 
 use crate::analysis::Analysis;
 use crate::filter::{Filter, Source};
-use crate::pattern;
 use crate::report::Sums;
 use crate::table::Rows;
 use anyhow::Result;
@@ -15,7 +14,7 @@ use std::collections::HashMap;
 pub struct Who {
     /// Objects that fit this pattern; all without.
     pub object: Option<String>,
-    /// Waits of, or because of, tenants that fit this pattern; all without.
+    /// Waits of, or because of, tenants that fit this pattern, or are spelled so; all without.
     pub tenant: Option<String>,
     /// How many objects, those with the longest waits first; all without.
     pub top: Option<usize>,
@@ -46,7 +45,7 @@ impl Analysis {
         self.engine.keep("blame", include_str!("../sql/blame.sql"))?;
         let mut frame = self.engine.prepare(include_str!("../sql/interference.sql"))?;
         if let Some(tenant) = &who.tenant {
-            let condition = |column| pattern::condition(col(column), tenant);
+            let condition = |column| self.tenants.condition(column, tenant);
             frame = frame.filter(condition("waiter_tenant").or(condition("holder_tenant")))?;
         }
         let keys = ["object", "method", "lock_type", "waiter_tenant", "holder_tenant"];

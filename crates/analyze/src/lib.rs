@@ -7,7 +7,7 @@
 //!
 //! - [`primitives`]: which functions are part of a lock and not users of it;
 //! - [`stacks`]: the site of a stack, and names for addresses;
-//! - [`tenants`]: names for tenants that no two of them share;
+//! - [`tenants`]: names for tenants that no two of them share, and other ways to spell them;
 //! - [`filter`]: `--filter KEY=VALUE`;
 //! - [`table`]: the form in which results are handed out.
 //!

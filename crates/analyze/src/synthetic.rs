@@ -61,7 +61,7 @@ pub struct Synthetic {
     pub stacks: Vec<(u64, Option<u32>, Vec<u64>)>,
     /// Names of addresses.
     pub frames: Vec<FrameName>,
-    /// Tenants from number 3 on.
+    /// Tenants from number 3 on; one whose name is a path has that path.
     pub tenants: Vec<(u32, String)>,
     /// What was lost.
     pub losses: Losses,
@@ -291,6 +291,7 @@ impl Synthetic {
     fn tenants(&self) -> Result<RecordBatch> {
         let rows = &self.tenants;
         let none = || Arc::new(rows.iter().map(|_| None::<String>).collect::<StringArray>());
+        let paths = rows.iter().map(|(_, name)| name.starts_with('/').then_some(name));
         Ok(RecordBatch::try_new(
             Table::Tenants.schema(),
             vec![
@@ -298,7 +299,7 @@ impl Synthetic {
                 Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.1))),
                 Arc::new(StringArray::from_iter_values(rows.iter().map(|_| "cgroup"))),
                 Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| u64::from(row.0)))),
-                none(),
+                Arc::new(paths.collect::<StringArray>()),
                 none(),
                 none(),
             ],

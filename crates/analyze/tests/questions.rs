@@ -110,6 +110,26 @@ fn filters_narrow() {
 }
 
 #[test]
+fn tenants_may_be_spelled_without_their_slash() {
+    let tenants = vec![(3, "/red".into()), (4, "/green".into()), (5, "green".into())];
+    let analysis = Synthetic { tenants, ..Synthetic::sample() }.analysis().unwrap();
+    let waits = |by, filter: &str| {
+        analysis.report(&Query { by, filters: vec![filter.parse().unwrap()], ..Query::default() }).unwrap().whole.waits
+    };
+    for red in ["tenant=red", "tenant=/red", "tenant=red/", "tenant=re*", "tenant=/re*", "tenant!=/green"] {
+        assert_eq!(waits(By::Object, red), 1_001, "{red}");
+    }
+    assert_eq!(waits(By::Task, "tenant=red"), 1_000);
+    assert_eq!(waits(By::Object, "holder=red"), 2);
+    // What is somebody's name means no other.
+    assert_eq!([waits(By::Object, "tenant=green"), waits(By::Object, "tenant=/green")], [0, 3]);
+    let ask =
+        |tenant: &str| analysis.interference(&Who { tenant: Some(tenant.into()), ..Who::default() }).unwrap().rows;
+    assert_eq!(ask("red"), ask("/red"));
+    assert_eq!(ask("red").rows.len(), 3);
+}
+
+#[test]
 fn what_is_cut_is_counted() {
     let analysis = Synthetic::sample().analysis().unwrap();
     let report = analysis.report(&Query { top: Some(1), ..Query::default() }).unwrap();

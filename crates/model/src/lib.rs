@@ -7,13 +7,15 @@
 //! - [`schema`]: the tables of a trace, column by column, and their description in Markdown;
 //! - [`loss`]: everything that a recorder can lose, by cause;
 //! - [`manifest`]: `trace.json`, the front page of a trace;
-//! - [`escape`]: names that other people chose, made safe to show.
+//! - [`escape`]: names that other people chose, made safe to show;
+//! - [`spelling`]: tenants as people spell them.
 
 pub mod escape;
 pub mod histogram;
 pub mod loss;
 pub mod manifest;
 pub mod schema;
+pub mod spelling;
 pub mod words;
 
 pub use histogram::Histogram;

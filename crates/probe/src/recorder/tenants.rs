@@ -103,10 +103,15 @@ impl Tenants {
         }
     }
 
-    /// Whether a tenant goes by one of these names.
+    /// Whether a tenant goes by one of these names, and no other does. [`lima_model::spelling`] says how it may be
+    /// spelled.
     pub fn is_called(&mut self, kernel: u64, names: &[String]) -> bool {
         let tenant = self.name(kernel, || None);
-        names.iter().any(|name| *name == tenant.name || Some(name) == tenant.container_id.as_ref())
+        let in_cgroups = matches!(tenant.kind, TenantKind::Cgroup | TenantKind::Container);
+        names.iter().filter(|called| tenant.fits(called).is_some()).any(|called| {
+            // The namer knows the others, and which of them a short spelling means.
+            !in_cgroups || self.namer.of_tenant(called).is_ok_and(|ids| ids.contains(&kernel))
+        })
     }
 
     /// The rows that are new since the last call.

@@ -11,6 +11,7 @@
 //!
 //! All of it reads below a root folder (`/`, or a fixture in tests) and writes nothing.
 
+mod called;
 #[cfg(test)]
 mod fixture;
 mod layout;
@@ -20,6 +21,7 @@ mod procfs;
 mod recognise;
 mod sandbox;
 
+pub use called::Ambiguous;
 pub use layout::CgroupLayout;
 pub use namer::Namer;
 pub use others::{Users, of_comm, pid_namespace, pid_namespaces};

@@ -1,5 +1,6 @@
 //! Cgroup ids to tenants.
 
+use super::called::{self, Ambiguous};
 use super::{CgroupLayout, Recognised, Tenant, TenantKind, recognise};
 use lima_model::escape;
 use std::collections::HashMap;
@@ -20,8 +21,9 @@ pub struct Namer {
     paths: HashMap<u64, String>,
     ids: HashMap<String, u64>,
     tenants: HashMap<u64, Tenant>,
-    /// The tenant (by its id) that has taken a name: of two that would be called the same, the second is its path.
-    taken: HashMap<String, u64>,
+    /// The tenant (by its path, which it keeps when it is started again) that has taken a name: of two that would be
+    /// called the same, the second is its path.
+    taken: HashMap<String, String>,
     scanned: Option<Instant>,
 }
 
@@ -87,14 +89,17 @@ impl Namer {
         self.select(|_, other| within(other))
     }
 
-    /// The ids of all cgroups of the tenant of this name (or container id) that exist now, for filters in the kernel.
-    pub fn of_tenant(&mut self, name: &str) -> Vec<u64> {
+    /// The ids of all cgroups that exist now of the tenant that is called so, for filters in the kernel; none when
+    /// nobody is. How a tenant can be spelled: [`lima_model::spelling`].
+    ///
+    /// # Errors
+    /// When a short spelling fits several tenants.
+    pub fn of_tenant(&mut self, called: &str) -> Result<Vec<u64>, Ambiguous> {
         self.scan();
         let known: Vec<u64> = self.paths.keys().copied().collect();
         let tenants: HashMap<u64, Tenant> = known.into_iter().map(|id| (id, self.tenant(id))).collect();
-        self.select(|id, _| {
-            tenants.get(&id).is_some_and(|tenant| tenant.name == name || tenant.container_id.as_deref() == Some(name))
-        })
+        let Some(path) = called::path(called, tenants.values())? else { return Ok(Vec::new()) };
+        Ok(self.select(|id, _| tenants.get(&id).is_some_and(|tenant| tenant.path.as_deref() == Some(&*path))))
     }
 
     fn select(&self, wanted: impl Fn(u64, &str) -> bool) -> Vec<u64> {
@@ -105,9 +110,9 @@ impl Namer {
     }
 
     fn christen(&mut self, id: u64, path: &str, found: Recognised) -> Tenant {
-        let holder = *self.taken.entry(found.name.clone()).or_insert(id);
+        let holder = self.taken.entry(found.name.clone()).or_insert_with(|| path.to_owned());
         // Folders have the names that whoever may make folders gives them: no two tenants go by one name.
-        let name = if holder == id { found.name } else { path.to_owned() };
+        let name = if holder == path { found.name } else { path.to_owned() };
         Tenant {
             name,
             kind: found.kind,
@@ -178,8 +183,36 @@ mod tests {
         assert!(namer.below("/dock").is_empty());
         let mut both = vec![container, inner];
         both.sort_unstable();
-        assert_eq!(namer.of_tenant(ID), both);
-        assert_eq!(namer.of_tenant("docker:3f4a5b6c7d8e"), both);
+        for called in [ID, "docker:3f4a5b6c7d8e", "3f4a5b6c7d8e", &format!("docker/{ID}")] {
+            assert_eq!(namer.of_tenant(called).unwrap(), both, "{called}");
+        }
+        assert_eq!([namer.of_tenant("/demo-a").unwrap(), namer.of_tenant("demo-a").unwrap()], [[demo], [demo]]);
+        assert!(namer.of_tenant("demo").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_container_that_is_started_again_keeps_its_name() {
+        let (_machine, mut namer) = machine();
+        for id in [10, 11] {
+            namer.learn(id, format!("/docker/{ID}").as_bytes());
+            assert_eq!(namer.tenant(id).name, "docker:3f4a5b6c7d8e");
+        }
+        assert_eq!(namer.of_tenant("docker:3f4a5b6c7d8e").unwrap(), [10, 11]);
+        assert_eq!(namer.of_tenant(&ID[..20]).unwrap(), [10, 11]);
+    }
+
+    #[test]
+    fn a_short_spelling_of_two_tenants_is_none_of_either() {
+        let (_machine, mut namer) = machine();
+        let other = format!("{}0000", &ID[..60]);
+        namer.learn(10, format!("/docker/{ID}").as_bytes());
+        namer.learn(11, format!("/docker/{other}").as_bytes());
+        assert_eq!(namer.of_tenant(&other).unwrap(), [11]);
+        // A name is a name, whoever else could be meant by it: the first comer's.
+        let named = namer.of_tenant("docker:3f4a5b6c7d8e").unwrap();
+        assert!(named == [10] || named == [11], "{named:?}");
+        let error = namer.of_tenant("3f4a5b6c7d8e").unwrap_err();
+        assert_eq!(error.0, [format!("/docker/{other}"), format!("/docker/{ID}")]);
     }
 
     #[test]

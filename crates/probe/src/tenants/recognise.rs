@@ -4,6 +4,7 @@
 //! runc and crun under each engine; `docs/tenants.md` lists them.
 
 use super::TenantKind;
+use lima_model::spelling::SHORT_ID;
 
 /// What runs a tenant: the column `runtime` of the table `tenants`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,9 +88,6 @@ pub struct Recognised {
     /// Length in bytes of the part of the path that is the tenant's own folder: all below belongs to it.
     pub own: usize,
 }
-
-/// How many characters of a container id a name shows: as `docker ps` does.
-const SHORT_ID: usize = 12;
 
 /// What a cgroup's path, as in `/proc/PID/cgroup`, says about what runs in it.
 ///

@@ -2,11 +2,12 @@
 
 use super::units;
 use anyhow::{Context, Result, bail, ensure};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use lima_model::manifest::{self, Filter};
 use lima_model::{LockType, escape};
 use lima_probe::contention::{Filters, Options, TenantBy, comm_tenant, user_tenant};
-use lima_probe::tenants::{CgroupLayout, Namer, Users};
+use lima_probe::tenants::{CgroupLayout, Namer, Users, scan_sandboxes};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -46,7 +47,7 @@ pub struct RecordOptions {
     #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = units::bytes)]
     pub buffer: u64,
 
-    /// Count only waits of these processes
+    /// Count only waits of these processes: 1234,1235
     #[arg(long, value_name = "PID", value_delimiter = ',', help_heading = "Filters, applied in the kernel")]
     pub pid: Vec<u32>,
 
@@ -54,16 +55,18 @@ pub struct RecordOptions {
     #[arg(long, value_name = "TID", value_delimiter = ',', help_heading = "Filters, applied in the kernel")]
     pub tid: Vec<u32>,
 
-    /// ... of processes with these names
-    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Filters, applied in the kernel")]
+    /// ... of processes with this name; may be given several times
+    #[arg(long, value_name = "NAME", help_heading = "Filters, applied in the kernel")]
     pub comm: Vec<String>,
 
     /// ... of this cgroup and all below it: its path, from the root of the hierarchy or as a folder
     #[arg(long, value_name = "PATH", help_heading = "Filters, applied in the kernel")]
     pub cgroup: Option<PathBuf>,
 
-    /// ... of these tenants, as reports name them
-    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Filters, applied in the kernel")]
+    /// ... of this tenant: its name in reports, the path of its cgroup (its first slash may be missing), its container
+    /// id or at least 12 digits of it; may be given several times
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(),
+          help_heading = "Filters, applied in the kernel")]
     pub tenant: Vec<String>,
 
     /// ... that end on these CPUs: 0,2-5
@@ -162,10 +165,13 @@ impl RecordOptions {
         let mut numbers = Vec::new();
         let users = Users::read(Path::new("/"));
         let mut namer = Namer::new(layout.clone());
+        let sandboxes = scan_sandboxes(Path::new("/proc"));
         for name in &self.tenant {
             let found = match self.tenant_by {
                 _ if name == "kernel" => vec![lima_probe::contention::codes::TENANT_KERNEL],
-                TenantKind::Cgroup => namer.of_tenant(name),
+                TenantKind::Cgroup => namer
+                    .of_tenant(name)
+                    .with_context(|| format!("--tenant {}: several tenants fit that", escape::terminal(name)))?,
                 TenantKind::Comm => vec![comm_tenant(name)],
                 TenantKind::User => users.number(name).map(user_tenant).into_iter().collect(),
                 TenantKind::Pidns => {
@@ -174,10 +180,13 @@ impl RecordOptions {
                 }
             };
             if found.is_empty() && self.tenant_by == TenantKind::Cgroup {
-                tracing::warn!(
-                    "no tenant is called {} now; one that starts later will be recorded",
-                    escape::terminal(name)
-                );
+                // Sandboxes and virtual machines are no cgroups; the recorder finds those that run, and passes them.
+                if !sandboxes.iter().any(|sandbox| sandbox.tenant.fits(name).is_some()) {
+                    tracing::warn!(
+                        "no tenant is called {} now; one that starts later will be recorded",
+                        escape::terminal(name)
+                    );
+                }
             } else if found.is_empty() {
                 bail!("--tenant {}: there is none of that name", escape::terminal(name));
             }

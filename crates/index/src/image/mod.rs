@@ -1,10 +1,23 @@
 //! A kernel image or a module as sections and symbols at addresses, whatever file it came in.
 //!
 //! After this room there are only addresses. A module, which has none, is laid out and relocated as the kernel's
-//! loader would do it (`layout_modules` addresses above [`MODULES_START`]), so that code of the image and of modules
+//! loader would do it (above [`MODULES_START`], each where its caller says), so that code of the image and of modules
 //! reads alike; calls into the kernel have the kernel's addresses.
+//!
+//! A big file is mapped, not read: opening the kernel costs its symbol table, and nothing of its debug information
+//! until [`Image::section_data`] asks for it.
 
+mod contents;
+mod elf;
+mod inflate;
+mod lookup;
+mod open;
+#[cfg(test)]
+mod tests;
+
+use contents::{Contents, Part};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// Where made-up addresses of modules begin: the kernel's own module space on x86-64.
 pub const MODULES_START: u64 = 0xffff_ffff_c000_0000;
@@ -21,7 +34,7 @@ pub enum Kind {
 /// A part of an image that is loaded, or that describes it.
 #[derive(Debug)]
 pub struct Section {
-    /// Its name, `.text`.
+    /// Its name, `.text`. Old names of compressed sections (`.zdebug_info`) are given as the plain ones.
     pub name: String,
     /// Where it is loaded; 0 for sections that are not loaded, such as `.debug_info`.
     pub address: u64,
@@ -33,6 +46,8 @@ pub struct Section {
     pub executable: bool,
     /// Whether its contents are one CPU's share, and addresses in it are offsets (`.data..percpu`).
     pub per_cpu: bool,
+    /// Where its contents are.
+    contents: Contents,
 }
 
 /// What a symbol stands for.
@@ -44,6 +59,19 @@ pub enum SymbolKind {
     Object,
     /// It is not known which.
     Other,
+}
+
+/// What kind of address a symbol has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// An address in memory.
+    Memory,
+    /// An offset into each CPU's share.
+    PerCpu,
+    /// A number, and no address at all.
+    Absolute,
+    /// Somewhere outside of the image, with a made-up address: what a module takes from another one.
+    Elsewhere,
 }
 
 /// A name for an address.
@@ -59,6 +87,8 @@ pub struct Symbol {
     pub kind: SymbolKind,
     /// Visible outside its file.
     pub global: bool,
+    /// What kind of address it has.
+    pub place: Place,
 }
 
 /// An opened image. Immutable, and shared between threads.
@@ -70,8 +100,14 @@ pub struct Image {
     pub kind: Kind,
     /// The GNU build id; empty when the file has none.
     pub build_id: Vec<u8>,
-    /// All sections, in file order.
+    /// All sections, by their number in the file; number 0 is none.
     pub sections: Vec<Section>,
     /// Symbols with addresses, ascending by address.
     pub symbols: Vec<Symbol>,
+    /// The files that contents of sections are in.
+    parts: Vec<Part>,
+    /// Loaded sections by address.
+    by_address: Vec<u32>,
+    /// Symbols by the hash of their names, once somebody asks.
+    by_name: OnceLock<Vec<(u64, u32)>>,
 }

@@ -3,8 +3,106 @@
 //! Only what is asked for is read: the functions with lock sites for their variables, the addresses of call sites for
 //! their lines. Units are read side by side.
 
+mod files;
+mod frames;
+mod index;
+mod reading;
+mod skim;
+mod text;
+mod unit;
+
+use crate::Error;
 use crate::code::Register;
+use crate::image::{Image, Symbol};
 use crate::types::TypeId;
+use gimli::Section as _;
+use index::Index;
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use text::Texts;
+
+/// The debug information of an image. Opening it reads the upper level of every unit: which code is whose.
+#[derive(Debug)]
+pub struct Debug<'image> {
+    sections: Sections<'image>,
+    symbols: &'image [Symbol],
+    index: Index,
+    texts: Texts,
+    counters: Counters,
+}
+
+/// What could not be read or said. Each is a loss of evidence, not of truth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Units that are damaged: nothing of them was used where the damage shows.
+    pub units: u64,
+    /// Locations of variables that no [`Location`] can express: in pieces, computed, implicit pointers.
+    pub locations: u64,
+    /// Types of variables that could not be matched with the image's types.
+    pub types: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    units: AtomicU64,
+    locations: AtomicU64,
+    types: AtomicU64,
+}
+
+impl Counters {
+    fn add(&self, counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The contents of the sections.
+#[derive(Debug)]
+struct Sections<'image>(gimli::DwarfSections<Cow<'image, [u8]>>);
+
+impl Sections<'_> {
+    fn dwarf(&self) -> unit::Dwarf<'_> {
+        self.0.borrow(|bytes| gimli::EndianSlice::new(bytes, gimli::LittleEndian))
+    }
+}
+
+impl<'image> Debug<'image> {
+    /// Opens the debug information of an image; none when it has none.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when a section cannot be unpacked, or `.debug_info` does not even start with a unit.
+    pub fn open(image: &'image Image) -> Result<Option<Self>, Error> {
+        Self::from_sections(&image.path, &image.symbols, |name| image.section_data(name))
+    }
+
+    fn from_sections(
+        path: &Path,
+        symbols: &'image [Symbol],
+        load: impl Fn(&str) -> Result<Option<Cow<'image, [u8]>>, Error>,
+    ) -> Result<Option<Self>, Error> {
+        let sections = gimli::DwarfSections::load(|id| load(id.name()).map(Option::unwrap_or_default))?;
+        let sections = Sections(sections);
+        if sections.dwarf().debug_info.reader().is_empty() {
+            return Ok(None);
+        }
+        let counters = Counters::default();
+        let index = Index::new(&sections, path, &counters)?;
+        Ok(Some(Self { sections, symbols, index, texts: Texts::default(), counters }))
+    }
+
+    /// What could not be read so far.
+    pub fn losses(&self) -> Losses {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &self.counters;
+        Losses { units: of(&counters.units), locations: of(&counters.locations), types: of(&counters.types) }
+    }
+
+    /// The symbol that an address is in.
+    fn symbol(&self, address: u64) -> Option<&str> {
+        let after = self.symbols.partition_point(|symbol| symbol.address <= address);
+        self.symbols.get(after.checked_sub(1)?).map(|symbol| symbol.name.as_str())
+    }
+}
 
 /// Where a variable's value is, or what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,104 @@
+//! Whether an answer is what the source says.
+
+use super::rows::Site;
+use crate::source::places::{Place, Root};
+use crate::source::truth::{Lock, Oracle, Truth};
+
+/// How an answer stands to the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// It says the same.
+    Right,
+    /// It says the same place by a struct around the one that declares the lock.
+    Wider,
+    /// The source says only which pointer leads to the lock; it says more.
+    Beyond,
+    /// It says something else.
+    Wrong,
+    /// It says nothing.
+    Silent,
+}
+
+/// What the source says, as an answer would be written.
+pub fn written(truth: &Truth) -> String {
+    let one = |lock: &Lock| match lock {
+        Lock::At(place) => name(place),
+        Lock::Pointer(place) => format!("*{}", name(place)),
+    };
+    truth.locks.iter().map(one).collect::<Vec<_>>().join(" | ")
+}
+
+fn name(place: &Place) -> String {
+    match (&place.root, place.declaring) {
+        (Root::Global { name, .. }, _) => dotted(name, &place.full),
+        (_, Some(declaring)) => dotted(declaring, &place.path),
+        (Root::Local(local), None) => format!("{} (local)", dotted(local, &place.full)),
+        (Root::Pointed, None) => place.path.clone(),
+    }
+}
+
+fn dotted(name: &str, path: &str) -> String {
+    if path.is_empty() || path.starts_with('[') { format!("{name}{path}") } else { format!("{name}.{path}") }
+}
+
+/// The verdict on a site's answer. `file`: the file that was compiled.
+pub fn verdict(site: &Site, truth: &Truth, oracle: &mut Oracle, file: &str) -> Verdict {
+    if !site.resolved() {
+        return Verdict::Silent;
+    }
+    truth.locks.iter().map(|lock| one(site, lock, oracle, file)).min().unwrap_or(Verdict::Wrong)
+}
+
+fn one(site: &Site, lock: &Lock, oracle: &mut Oracle, file: &str) -> Verdict {
+    let answer = normal(&site.object);
+    let (place, pointer) = match lock {
+        Lock::At(place) => (place, false),
+        Lock::Pointer(place) => (place, true),
+    };
+    let member = place.declaring.map(|declaring| normal(&dotted(declaring, &place.path)));
+    let same_member = member.as_ref() == Some(&answer);
+    let right = match &place.root {
+        // The type of a variable says less than its name, but nothing wrong.
+        Root::Global { name, .. } => answer == normal(&dotted(name, &place.full)) || same_member,
+        Root::Local(_) => same_member || site.method == "local",
+        Root::Pointed => same_member,
+    };
+    if right {
+        return Verdict::Right;
+    }
+    if pointer && site.method != "pointer" {
+        return Verdict::Beyond;
+    }
+    // The text has a pointer, the code has the variable that it points to: the variable's type must fit.
+    if site.lock_address.as_ref().is_some_and(|address| !address.is_null())
+        && let Some(variable) = oracle.variable(&answer, file)
+        && variable.declaring.map(|declaring| normal(&dotted(declaring, &variable.path))) == member
+    {
+        return Verdict::Right;
+    }
+    let full = normal(&place.full);
+    let wider = full.contains('.') && answer.split_once('.').is_some_and(|(_, path)| path == full);
+    if wider { Verdict::Wider } else { Verdict::Wrong }
+}
+
+/// A name without what does not tell locks apart: indexes, the numbers of static variables of functions, and the parts
+/// of which locks are made.
+fn normal(name: &str) -> String {
+    let mut out = String::new();
+    for part in name.split('.') {
+        let part = part.split('[').next().unwrap_or("");
+        if part.is_empty() || part.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        if !out.is_empty() {
+            out.push('.');
+        }
+        out.push_str(part);
+    }
+    let mut bare = out.as_str();
+    // `spinlock_t` and `seqlock_t`, `struct ww_mutex` have the lock that the functions take inside.
+    for end in [".rlock", ".base"] {
+        bare = bare.strip_suffix(end).unwrap_or(bare);
+    }
+    bare.to_owned()
+}

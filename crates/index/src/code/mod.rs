@@ -3,10 +3,41 @@
 //! One narrow seam keeps the architecture out of everything else: [`Lift`] turns bytes into [`Instruction`]s. x86-64
 //! is `x86.rs`.
 
+pub mod conventions;
+pub mod functions;
+pub mod graph;
+pub mod landmarks;
 pub mod operation;
 pub mod x86;
 
+pub use functions::{Function, FunctionId, Functions};
+pub use graph::{Block, Graph, Surroundings};
+pub use landmarks::Landmarks;
 pub use operation::{Instruction, Operand, Operation, Place, Register, Registers, Target};
+
+use crate::image::Image;
+use std::ops::Range;
+
+/// What an image loads where.
+pub trait Memory: Sync {
+    /// The bytes at these addresses; none when not all of them are loaded from the file.
+    fn bytes(&self, addresses: Range<u64>) -> Option<&[u8]>;
+}
+
+impl Memory for Image {
+    fn bytes(&self, addresses: Range<u64>) -> Option<&[u8]> {
+        let length = usize::try_from(addresses.end.checked_sub(addresses.start)?).ok()?;
+        Image::bytes(self, addresses.start, length)
+    }
+}
+
+impl Image {
+    /// Where its code is.
+    pub fn text(&self) -> impl Iterator<Item = Range<u64>> {
+        let text = self.sections.iter().filter(|section| section.loaded && section.executable);
+        text.map(|section| section.address..section.end())
+    }
+}
 
 /// Turns the bytes of one architecture into operations.
 pub trait Lift {

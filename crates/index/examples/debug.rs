@@ -1,6 +1,8 @@
 //! Measures the room `debug` on an image: `debug IMAGE [ADDRESS...]`.
 
-use lima_index::debug::Debug;
+use lima_index::debug::{Debug, TypeMap};
+use lima_index::image::{Image, Place, SymbolKind};
+use lima_index::types::{Types, VOID, btf};
 use std::error::Error;
 use std::time::Instant;
 
@@ -11,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|text| u64::from_str_radix(text.trim_start_matches("0x"), 16))
         .collect::<Result<_, _>>()?;
     let mut step = Step::new();
-    let image = lima_index::image::Image::open(path.as_ref())?;
+    let image = Image::open(path.as_ref())?;
     step.done("open the image");
     let debug = Debug::open(&image)?.ok_or("no debug information")?;
     step.done("open the debug information");
@@ -25,6 +27,31 @@ fn main() -> Result<(), Box<dyn Error>> {
         let frames = debug.frames(&all);
         step.done("frames");
         println!("{} addresses, {} frames", all.len(), frames.iter().map(Vec::len).sum::<usize>());
+        drop(frames);
+        let types = types(&image)?;
+        step.done("types of BTF");
+        let types = TypeMap::new(types.into());
+        step.done("map of types");
+        let functions: Vec<u64> = image
+            .symbols
+            .iter()
+            .filter(|symbol| symbol.kind == SymbolKind::Function && symbol.place == Place::Memory)
+            .map(|symbol| symbol.address)
+            .collect();
+        let declared = debug.functions(&types, &functions);
+        step.done("functions");
+        println!("{} functions, {} known", functions.len(), declared.iter().flatten().count());
+        let variables = debug.variables(&types);
+        step.done("variables");
+        let typed = variables.iter().filter(|variable| variable.of != VOID).count();
+        println!("{} variables, {typed} with types {:?}", variables.len(), debug.losses());
+        for share in [8, 1] {
+            let wanted: Vec<u64> = functions.iter().step_by(share).copied().collect();
+            let bindings = debug.variables_of(&types, &wanted);
+            step.done("bindings");
+            let count = bindings.iter().map(|variables| variables.bindings.len()).sum::<usize>();
+            println!("{} functions, {count} bindings", wanted.len());
+        }
     } else {
         for (address, frames) in addresses.iter().zip(debug.frames(&addresses)) {
             println!("{address:#x}");
@@ -35,6 +62,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("{:?}", debug.losses());
     Ok(())
+}
+
+fn types(image: &Image) -> Result<Types, Box<dyn Error>> {
+    let btf = image.section_data(".BTF")?.ok_or("no .BTF")?;
+    Ok(btf::read(&btf)?.build()?)
 }
 
 struct Step(Instant, f64);

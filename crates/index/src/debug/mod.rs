@@ -3,13 +3,18 @@
 //! Only what is asked for is read: the functions with lock sites for their variables, the addresses of call sites for
 //! their lines. Units are read side by side.
 
+mod bindings;
 mod files;
 mod frames;
 mod index;
+mod locations;
+mod prototypes;
 mod reading;
 mod skim;
 mod text;
+mod types;
 mod unit;
+mod variables;
 
 use crate::Error;
 use crate::code::Register;
@@ -21,6 +26,8 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use text::Texts;
+
+pub use types::TypeMap;
 
 /// The debug information of an image. Opening it reads the upper level of every unit: which code is whose.
 #[derive(Debug)]
@@ -165,4 +172,29 @@ pub struct Variable {
     pub of: TypeId,
     /// The function that it is local to, when it is.
     pub function: Option<String>,
+}
+
+/// The variables of a function.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Variables {
+    /// Where they are kept, ascending by start.
+    pub bindings: Vec<Binding>,
+    /// The types of all of them, also of those that are kept nowhere, and what the functions that were inlined return.
+    pub seen: Vec<TypeId>,
+}
+
+/// A function as the source has it. In a clone (`.isra.0`, `.constprop.0`) parameters may be missing, and the others
+/// in other registers; its bindings tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Its name in the source.
+    pub name: std::sync::Arc<str>,
+    /// Where it is declared.
+    pub file: std::sync::Arc<str>,
+    /// The line, from 1; 0 when not known.
+    pub line: u32,
+    /// What it returns.
+    pub returns: TypeId,
+    /// What it takes.
+    pub parameters: Vec<TypeId>,
 }

@@ -29,6 +29,7 @@ enum Step {
 struct Plan {
     tag: DwTag,
     children: bool,
+    single: bool,
     /// Its steps in the common list.
     first: u32,
     count: u32,
@@ -52,6 +53,8 @@ pub(super) struct Entry {
     pub tag: DwTag,
     /// How deep below the entry that the walk started from (0).
     pub depth: usize,
+    /// Whether it has a location that holds everywhere.
+    pub single: bool,
 }
 
 /// What a visitor wants next.
@@ -111,7 +114,7 @@ impl Plans {
                 Next::Over
             } else {
                 silent_below = usize::MAX;
-                visit(Entry { offset, tag: plan.tag, depth })
+                visit(Entry { offset, tag: plan.tag, depth, single: plan.single })
             };
             if next == Next::Stop {
                 return Ok(());
@@ -155,6 +158,10 @@ impl Plan {
         Ok(Self {
             tag: abbreviation.tag(),
             children: abbreviation.has_children(),
+            single: abbreviation.attributes().iter().any(|attribute| {
+                attribute.name() == dw::DW_AT_location
+                    && matches!(attribute.form(), dw::DW_FORM_exprloc | dw::DW_FORM_block1 | dw::DW_FORM_block)
+            }),
             first: number(first)?,
             count: number(steps.len() - first)?,
         })

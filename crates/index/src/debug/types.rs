@@ -1,0 +1,454 @@
+//! Types of the debug information as types of the image.
+//!
+//! Debug information repeats its types in every unit; the image's [`Types`], mostly from BTF, have each once. A
+//! [`TypeMap`] finds one for the other: structs by name and size, and by their members where that is not enough. The
+//! result is the type behind typedefs and qualifiers: `const spinlock_t *` becomes a pointer to `struct spinlock`.
+
+use super::reading::{Place, Reading};
+use super::skim::Next;
+use super::unit::{Bytes, CHAIN, Unit};
+use crate::types::{Type, TypeId, Types, VOID};
+use gimli::AttributeValue;
+use gimli::constants as dw;
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHasher};
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+/// Finds types of debug information among those of an image. Make one for the kernel, and one on top of it for each
+/// module; it is shared between threads.
+#[derive(Debug)]
+pub struct TypeMap {
+    types: Arc<Types>,
+    base: Option<Arc<TypeMap>>,
+    /// Pointers by what they point to, resolved.
+    pointers: FxHashMap<TypeId, TypeId>,
+    /// Arrays by their elements, resolved, and how many there are.
+    arrays: FxHashMap<(TypeId, u32), TypeId>,
+    /// Scalars by their size.
+    scalars: FxHashMap<u32, TypeId>,
+    /// Structs and unions by tag or typedef, size and kind, once looked up.
+    composites: RwLock<FxHashMap<u64, Answer>>,
+    /// Structs and unions without a name, by their shape.
+    anonymous: OnceLock<FxHashMap<u64, Answer>>,
+}
+
+/// The struct or union that a question means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    One(TypeId),
+    /// Several fit.
+    Several,
+    None,
+}
+
+impl Answer {
+    fn of(mut fitting: impl Iterator<Item = TypeId>) -> Self {
+        match fitting.next() {
+            None => Self::None,
+            Some(first) if fitting.all(|other| other == first) => Self::One(first),
+            Some(_) => Self::Several,
+        }
+    }
+
+    fn one(self) -> Option<TypeId> {
+        match self {
+            Self::One(id) => Some(id),
+            Self::Several | Self::None => None,
+        }
+    }
+}
+
+impl TypeMap {
+    /// For the types of a kernel.
+    pub fn new(types: Arc<Types>) -> Self {
+        Self::with(types, None)
+    }
+
+    /// For the types of a module, on top of its kernel's.
+    pub fn on(base: Arc<Self>, types: Arc<Types>) -> Self {
+        Self::with(types, Some(base))
+    }
+
+    fn with(types: Arc<Types>, base: Option<Arc<Self>>) -> Self {
+        let mut map = Self {
+            base,
+            pointers: FxHashMap::default(),
+            arrays: FxHashMap::default(),
+            scalars: FxHashMap::default(),
+            composites: RwLock::default(),
+            anonymous: OnceLock::new(),
+            types,
+        };
+        for id in map.types.own() {
+            match map.types.get(id) {
+                Type::Pointer(_) => {
+                    if let Some(pointee) = map.types.pointee(id) {
+                        map.pointers.entry(pointee).or_insert(id);
+                    }
+                }
+                Type::Array { element, count } => {
+                    map.arrays.entry((map.types.resolve(element), count)).or_insert(id);
+                }
+                Type::Scalar { bytes } => {
+                    map.scalars.entry(bytes).or_insert(id);
+                }
+                _ => {}
+            }
+        }
+        map
+    }
+
+    /// The types that are found.
+    pub fn types(&self) -> &Arc<Types> {
+        &self.types
+    }
+
+    /// This, then what it stands on.
+    fn parts(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |part| part.base.as_deref())
+    }
+
+    /// The pointer to a type, when the image has one.
+    pub fn pointer_to(&self, id: TypeId) -> Option<TypeId> {
+        let id = self.types.complete(self.types.resolve(id));
+        self.parts().find_map(|part| part.pointers.get(&id).copied())
+    }
+
+    fn array_of(&self, element: TypeId, count: u32) -> Option<TypeId> {
+        self.parts().find_map(|part| part.arrays.get(&(element, count)).copied())
+    }
+
+    fn scalar(&self, bytes: u32) -> Option<TypeId> {
+        self.parts().find_map(|part| part.scalars.get(&bytes).copied())
+    }
+
+    /// The structs and unions that a tag or a typedef stands for.
+    fn named(&self, name: &str, union: bool, bytes: Option<u32>) -> impl Iterator<Item = TypeId> {
+        let aliases = self.types.aliases_named(name).map(|id| self.types.resolve(id));
+        self.types.composites_named(name).chain(aliases).filter(move |&id| match self.types.get(id) {
+            Type::Composite(composite) => {
+                composite.union == union && bytes.is_none_or(|bytes| bytes == composite.bytes)
+            }
+            _ => false,
+        })
+    }
+
+    fn composite(&self, wanted: &Wanted<'_>, shape: impl Fn() -> Option<u64>) -> Option<TypeId> {
+        let Some(name) = wanted.name else {
+            let shape = shape()?;
+            return self.parts().find_map(|part| part.anonymous().get(&shape)?.one());
+        };
+        let key = wanted.key(name);
+        let known = self.composites.read().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        let answer = known.unwrap_or_else(|| {
+            let name = String::from_utf8_lossy(name);
+            let answer = Answer::of(self.named(&name, wanted.union, wanted.bytes));
+            self.composites.write().unwrap_or_else(PoisonError::into_inner).insert(key, answer);
+            answer
+        });
+        match answer {
+            Answer::Several if wanted.bytes.is_some() => {
+                let (name, shape) = (String::from_utf8_lossy(name), shape()?);
+                Answer::of(self.named(&name, wanted.union, wanted.bytes).filter(|&id| self.shape(id) == shape)).one()
+            }
+            answer => answer.one(),
+        }
+    }
+
+    fn anonymous(&self) -> &FxHashMap<u64, Answer> {
+        self.anonymous.get_or_init(|| {
+            let mut anonymous = FxHashMap::default();
+            for id in self.types.own() {
+                if matches!(self.types.get(id), Type::Composite(_)) && !self.types.is_named(id) {
+                    match anonymous.entry(self.shape(id)) {
+                        Entry::Vacant(vacant) => {
+                            vacant.insert(Answer::One(id));
+                        }
+                        Entry::Occupied(mut known) => {
+                            known.insert(Answer::Several);
+                        }
+                    }
+                }
+            }
+            anonymous
+        })
+    }
+
+    /// What a struct or union looks like from outside: size, and names and places of its members.
+    fn shape(&self, id: TypeId) -> u64 {
+        let bytes = self.types.bytes(id);
+        let union = self.types.composite(id).is_some_and(|composite| composite.union);
+        let mut shape = Shape::new(union, bytes);
+        for member in self.types.members(id) {
+            let place = if member.bit_size == 0 { member.offset() } else { 0 };
+            shape.member(self.types.text(member.name).as_bytes(), place, self.named_below(member.of).as_bytes());
+        }
+        shape.0.finish()
+    }
+
+    /// The first name below pointers, arrays and qualifiers.
+    fn named_below(&self, id: TypeId) -> &str {
+        let mut id = id;
+        for _ in 0..CHAIN {
+            id = match self.types.get(id) {
+                Type::Pointer(of) | Type::Qualified(of) | Type::Array { element: of, .. } => of,
+                Type::Alias(_) | Type::Composite(_) | Type::Forward => return self.types.name(id),
+                _ => return "",
+            }
+        }
+        ""
+    }
+}
+
+/// What is asked for.
+struct Wanted<'n> {
+    name: Option<&'n [u8]>,
+    union: bool,
+    /// None for a struct that is only declared.
+    bytes: Option<u32>,
+}
+
+impl Wanted<'_> {
+    fn key(&self, name: &[u8]) -> u64 {
+        FxBuildHasher.hash_one((name, self.union, self.bytes))
+    }
+}
+
+/// A hash of members.
+struct Shape(FxHasher);
+
+impl Shape {
+    fn new(union: bool, bytes: u32) -> Self {
+        let mut hasher = FxHasher::default();
+        (union, bytes).hash(&mut hasher);
+        Self(hasher)
+    }
+
+    fn member(&mut self, name: &[u8], offset: u32, of: &[u8]) {
+        (name, offset, of).hash(&mut self.0);
+    }
+}
+
+/// The attributes of an entry that stands for a type.
+pub(super) struct TypeEntry<'a> {
+    pub tag: gimli::DwTag,
+    pub name: Option<Bytes<'a>>,
+    pub bytes: Option<u32>,
+    /// The type that it is made from; none: `void`.
+    pub of: Option<Place>,
+    pub declaration: bool,
+}
+
+/// Finds the types of one unit.
+#[derive(Debug)]
+pub(super) struct TypeFinder<'m> {
+    map: &'m TypeMap,
+    known: FxHashMap<Place, Option<TypeId>>,
+}
+
+impl<'m> TypeFinder<'m> {
+    pub fn new(map: &'m TypeMap) -> Self {
+        Self { map, known: FxHashMap::default() }
+    }
+
+    /// The type that an entry describes; none when the image's types do not have it.
+    pub fn find(&mut self, reading: &Reading<'_, '_>, place: Place) -> Option<TypeId> {
+        self.find_below(reading, place, None, 0)
+    }
+
+    fn find_below(
+        &mut self,
+        reading: &Reading<'_, '_>,
+        place: Place,
+        alias: Option<Bytes<'_>>,
+        depth: usize,
+    ) -> Option<TypeId> {
+        if let Some(known) = self.known.get(&place) {
+            return *known;
+        }
+        if depth > CHAIN {
+            return None;
+        }
+        let unit = reading.unit_of(place)?;
+        let entry = read_entry(reading, &unit, place)?;
+        let below = |finder: &mut Self, alias| match entry.of {
+            Some(of) => finder.find_below(reading, of, alias, depth + 1),
+            None => Some(VOID),
+        };
+        let found = match entry.tag {
+            dw::DW_TAG_typedef => below(self, entry.name),
+            dw::DW_TAG_const_type
+            | dw::DW_TAG_volatile_type
+            | dw::DW_TAG_restrict_type
+            | dw::DW_TAG_atomic_type
+            | dw::DW_TAG_immutable_type => below(self, alias),
+            dw::DW_TAG_pointer_type | dw::DW_TAG_reference_type | dw::DW_TAG_rvalue_reference_type => {
+                below(self, None).and_then(|of| self.map.pointer_to(of))
+            }
+            dw::DW_TAG_structure_type | dw::DW_TAG_union_type | dw::DW_TAG_class_type => {
+                let wanted = Wanted {
+                    name: entry.name.or(alias).map(|name| name.slice()),
+                    union: entry.tag == dw::DW_TAG_union_type,
+                    bytes: if entry.declaration { None } else { Some(entry.bytes.unwrap_or(0)) },
+                };
+                self.map.composite(&wanted, || shape(reading, &unit, place, &entry))
+            }
+            dw::DW_TAG_array_type => below(self, None).and_then(|of| self.array(&unit, place, of)),
+            dw::DW_TAG_base_type | dw::DW_TAG_enumeration_type => self.map.scalar(entry.bytes.unwrap_or(0)),
+            // Nothing is done with these; a pointer to one is a pointer to something.
+            dw::DW_TAG_subroutine_type | dw::DW_TAG_unspecified_type => Some(VOID),
+            _ => None,
+        };
+        // What an anonymous struct is depends on the typedef that led to it.
+        if alias.is_none() || entry.name.is_some() {
+            self.known.insert(place, found);
+        }
+        found
+    }
+
+    fn array(&self, unit: &Unit<'_>, place: Place, element: TypeId) -> Option<TypeId> {
+        let mut array = self.map.types.resolve(element);
+        for count in counts(unit, place)?.into_iter().rev() {
+            array = self.map.array_of(array, count)?;
+        }
+        Some(array)
+    }
+}
+
+/// Reads an entry that stands for a type.
+pub(super) fn read_entry<'a>(reading: &Reading<'_, 'a>, unit: &Unit<'a>, place: Place) -> Option<TypeEntry<'a>> {
+    let mut entry = TypeEntry { tag: dw::DW_TAG_null, name: None, bytes: None, of: None, declaration: false };
+    let mut name = None;
+    let tag = unit.attributes(place.offset as usize, |at, value| match at {
+        dw::DW_AT_name => name = Some(value),
+        dw::DW_AT_byte_size => entry.bytes = value.udata_value().and_then(|bytes| u32::try_from(bytes).ok()),
+        dw::DW_AT_type => entry.of = reading.place(unit, &value),
+        dw::DW_AT_declaration => entry.declaration = value == AttributeValue::Flag(true),
+        _ => {}
+    });
+    entry.tag = tag.ok()?;
+    entry.name = name.and_then(|name| reading.dwarf.attr_string(&unit.inner, name).ok());
+    Some(entry)
+}
+
+/// The numbers of elements of an array, of each dimension; 0 for a flexible one.
+pub(super) fn counts(unit: &Unit<'_>, place: Place) -> Option<Vec<u32>> {
+    let mut counts = Vec::new();
+    unit.walk(place.offset as usize, |entry| {
+        if entry.depth == 1 && entry.tag == dw::DW_TAG_subrange_type && counts.len() < CHAIN {
+            let mut count = 0;
+            let read = unit.attributes(entry.offset, |at, value| match at {
+                dw::DW_AT_count => count = value.udata_value().unwrap_or(0),
+                dw::DW_AT_upper_bound => count = value.udata_value().map_or(0, |bound| bound.wrapping_add(1)),
+                _ => {}
+            });
+            if read.is_ok() {
+                counts.push(u32::try_from(count).unwrap_or(0));
+            }
+        }
+        if entry.depth == 0 { Next::Into } else { Next::Over }
+    })
+    .ok()?;
+    Some(counts)
+}
+
+/// A member of a struct or union of the debug information.
+pub(super) struct MemberEntry<'a> {
+    pub name: &'a [u8],
+    pub of: Option<Place>,
+    /// Bits from the start.
+    pub bit_offset: u32,
+    /// Of a bit field, else 0.
+    pub bit_size: u32,
+}
+
+/// The members of the struct or union at a place.
+pub(super) fn members<'a>(
+    reading: &Reading<'_, 'a>,
+    unit: &Unit<'a>,
+    place: Place,
+    mut each: impl FnMut(MemberEntry<'a>),
+) -> Option<()> {
+    let mut damaged = false;
+    unit.walk(place.offset as usize, |entry| {
+        if entry.depth == 0 {
+            return Next::Into;
+        }
+        if entry.depth == 1 && entry.tag == dw::DW_TAG_member {
+            match member(reading, unit, entry.offset) {
+                Some(Some(member)) => each(member),
+                Some(None) => {}
+                None => damaged = true,
+            }
+        }
+        Next::Over
+    })
+    .ok()?;
+    (!damaged).then_some(())
+}
+
+/// A member; none inside for a static one, which takes no room.
+fn member<'a>(reading: &Reading<'_, 'a>, unit: &Unit<'a>, offset: usize) -> Option<Option<MemberEntry<'a>>> {
+    let (mut name, mut of, mut fixed) = (None, None, true);
+    let (mut byte, mut bit, mut old_bit, mut bits, mut storage) = (0_u64, None, None, 0_u64, None);
+    unit.attributes(offset, |at, value| match at {
+        dw::DW_AT_name => name = Some(value),
+        dw::DW_AT_type => of = reading.place(unit, &value),
+        dw::DW_AT_data_member_location => byte = value.udata_value().unwrap_or(0),
+        dw::DW_AT_data_bit_offset => bit = value.udata_value(),
+        dw::DW_AT_bit_offset => old_bit = value.udata_value(),
+        dw::DW_AT_bit_size => bits = value.udata_value().unwrap_or(0),
+        dw::DW_AT_byte_size => storage = value.udata_value(),
+        dw::DW_AT_external | dw::DW_AT_declaration => fixed = false,
+        _ => {}
+    })
+    .ok()?;
+    if !fixed {
+        return Some(None);
+    }
+    let start = byte.checked_mul(8)?;
+    let bit_offset = match (bit, old_bit, storage) {
+        (Some(bit), _, _) => start.checked_add(bit)?,
+        // DWARF 3 counted from the other end of the storage unit.
+        (None, Some(old), Some(storage)) => {
+            start.wrapping_add(storage.wrapping_mul(8)).wrapping_sub(old).wrapping_sub(bits)
+        }
+        _ => start,
+    };
+    let name = name.and_then(|name| reading.dwarf.attr_string(&unit.inner, name).ok());
+    Some(Some(MemberEntry {
+        name: name.map_or(&[], |name| name.slice()),
+        of,
+        bit_offset: u32::try_from(bit_offset).ok()?,
+        bit_size: u32::try_from(bits).ok()?,
+    }))
+}
+
+/// What a struct or union looks like from outside, as [`TypeMap::shape`] has it.
+fn shape<'a>(reading: &Reading<'_, 'a>, unit: &Unit<'a>, place: Place, entry: &TypeEntry<'a>) -> Option<u64> {
+    let mut shape = Shape::new(entry.tag == dw::DW_TAG_union_type, entry.bytes.unwrap_or(0));
+    members(reading, unit, place, |member| {
+        let offset = if member.bit_size == 0 { member.bit_offset / 8 } else { 0 };
+        let of = member.of.and_then(|of| named_below(reading, of));
+        shape.member(member.name, offset, of.map_or(&[], |name| name.slice()));
+    })?;
+    Some(shape.0.finish())
+}
+
+/// The first name below pointers, arrays and qualifiers.
+fn named_below<'a>(reading: &Reading<'_, 'a>, place: Place) -> Option<Bytes<'a>> {
+    let mut place = place;
+    for _ in 0..CHAIN {
+        let unit = reading.unit_of(place)?;
+        let entry = read_entry(reading, &unit, place)?;
+        match entry.tag {
+            dw::DW_TAG_typedef | dw::DW_TAG_structure_type | dw::DW_TAG_union_type | dw::DW_TAG_class_type => {
+                return entry.name;
+            }
+            dw::DW_TAG_base_type | dw::DW_TAG_enumeration_type | dw::DW_TAG_subroutine_type => return None,
+            _ => place = entry.of?,
+        }
+    }
+    None
+}

@@ -102,3 +102,16 @@ fn normal(name: &str) -> String {
     }
     bare.to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::normal;
+
+    #[test]
+    fn names_are_the_same_without_what_does_not_tell_locks_apart() {
+        assert_eq!(normal("lock.5"), "lock");
+        assert_eq!(normal("thing.locks[].lock"), "thing.locks.lock");
+        assert_eq!(normal("thing.locks[3].lock.rlock"), "thing.locks.lock");
+        assert_eq!(normal("dma_resv.lock.base"), "dma_resv.lock");
+    }
+}

@@ -272,29 +272,36 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// What a function with one `return` returns for these arguments, when that says more than its type.
+    /// What a short function returns for these arguments, when all its `return`s say more than their type.
     fn returned(&self, function: &'a Function, file: usize, given: &[&[Token]]) -> Option<Value> {
         let body = function.body.as_ref().filter(|body| body.end - body.start < 200)?;
         let tokens = &self.source.unit(file).tokens[body.start..body.end];
-        let mut returns = tokens.iter().enumerate().filter(|(_, token)| token.is("return"));
-        let (at, _) = returns.next()?;
-        if returns.next().is_some() {
-            return None;
-        }
-        let view = View { file, visible: Rc::clone(&self.view.visible) };
-        let mut inner = Context::at(self.source, view, Some(function), body.start + at);
-        inner.depth = self.depth + 1;
-        for (parameter, tokens) in function.parameters.iter().zip(given) {
-            let value = Value { of: parameter.of.clone(), ..self.value(tokens) };
-            if value.target.is_some() || value.place.as_ref().is_some_and(|place| !place.path.is_empty()) {
-                inner.bound.insert(parameter.name, value);
+        let mut values = Vec::new();
+        for (at, _) in tokens.iter().enumerate().filter(|(_, token)| token.is("return")) {
+            let view = View { file, visible: Rc::clone(&self.view.visible) };
+            let mut inner = Context::at(self.source, view, Some(function), body.start + at);
+            inner.depth = self.depth + 1;
+            for (parameter, tokens) in function.parameters.iter().zip(given) {
+                let value = Value { of: parameter.of.clone(), ..self.value(tokens) };
+                if says(&value) {
+                    inner.bound.insert(parameter.name, value);
+                }
             }
+            let end = tokens[at..].iter().position(|token| token.is(";"))? + at;
+            let value = inner.value(&tokens[at + 1..end]);
+            if !says(&value) {
+                return None;
+            }
+            values.push(Value { of: function.returns.clone(), by: Some("returned"), ..value });
         }
-        let end = tokens[at..].iter().position(|token| token.is(";"))? + at;
-        let value = inner.value(&tokens[at + 1..end]);
-        let known = value.target.is_some() || value.place.as_ref().is_some_and(|place| !place.path.is_empty());
-        known.then(|| Value { of: function.returns.clone(), by: Some("returned"), ..value })
+        let first = values.pop()?;
+        Some(Value { others: first.others.iter().cloned().chain(values).collect(), ..first })
     }
+}
+
+/// Whether more is known than the type.
+fn says(value: &Value) -> bool {
+    value.target.is_some() || value.place.as_ref().is_some_and(|place| !place.path.is_empty())
 }
 
 fn value_type(of: &Type, arrow: bool, context: &Context<'_>) -> Type {

@@ -13,3 +13,6 @@ pub mod scope;
 pub mod tree;
 pub mod truth;
 pub mod types;
+
+#[cfg(test)]
+mod tests;

@@ -133,7 +133,10 @@ impl Tree {
                 let other = entry.file_name().to_string_lossy().into_owned();
                 let text = if other.ends_with(".c") { fs::read(entry.path()).unwrap_or_default() } else { Vec::new() };
                 for line in String::from_utf8_lossy(&text).lines() {
-                    let included = line.strip_prefix("#include \"").and_then(|rest| rest.split('"').next());
+                    let included = line
+                        .strip_prefix('#')
+                        .and_then(|rest| rest.trim_start().strip_prefix("include \""))
+                        .and_then(|rest| rest.split('"').next());
                     if let Some(included) = included.filter(|included| *included != other) {
                         found.entry(included.to_owned()).or_insert_with(|| format!("{folder}/{other}"));
                     }

@@ -6,7 +6,7 @@ use super::{Place, Section, Symbol, SymbolKind};
 use crate::Error;
 use object::elf::{self, FileHeader64, SectionHeader64, Sym64};
 use object::read::elf::{FileHeader, SectionHeader, SectionTable, Sym, SymbolTable};
-use object::{LittleEndian, SectionIndex};
+use object::{LittleEndian, SectionIndex, SymbolIndex};
 use std::ops::Range;
 use std::path::Path;
 
@@ -52,6 +52,16 @@ impl RawSection {
         self.flags.contains(elf::SHF_ALLOC)
     }
 
+    /// Whether it is code.
+    pub(super) fn executable(&self) -> bool {
+        self.flags.contains(elf::SHF_EXECINSTR)
+    }
+
+    /// Whether it is each CPU's share of a variable.
+    pub(super) fn per_cpu(&self) -> bool {
+        self.name.starts_with(".data..percpu")
+    }
+
     /// The section as the image has it, with contents in this part.
     pub(super) fn to_section(&self, part: usize) -> Section {
         let plain = self.name.strip_prefix(".zdebug_").map(|rest| format!(".debug_{rest}"));
@@ -65,10 +75,12 @@ impl RawSection {
             address: if loaded { self.address } else { 0 },
             size: self.size,
             loaded,
-            executable: self.flags.contains(elf::SHF_EXECINSTR),
-            per_cpu: self.name.starts_with(".data..percpu"),
+            executable: self.executable(),
+            per_cpu: self.per_cpu(),
             contents: match &self.range {
-                Some(range) if !range.is_empty() => Contents::File { part, range: range.clone(), packing },
+                Some(range) if !range.is_empty() => {
+                    Contents::File { part, range: range.clone(), packing, relocations: Vec::new() }
+                }
                 _ => Contents::Zeros,
             },
             name: plain.unwrap_or_else(|| self.name.clone()),
@@ -128,25 +140,23 @@ impl<'a> Elf<'a> {
             if matches!(symbol.st_type(), elf::STT_FILE | elf::STT_SECTION) {
                 continue;
             }
-            let place = if symbol.is_absolute(E) {
-                Some(Place::Absolute)
-            } else {
-                let section = table.symbol_section(E, symbol, index).map_err(|e| self.bad_symbols(e))?;
-                section.and_then(|SectionIndex(number)| sections.get(number)).filter(|s| s.loaded).map(|s| {
-                    match s.per_cpu {
-                        true => Place::PerCpu,
-                        false => Place::Memory,
-                    }
-                })
+            let section = self.section_of_symbol(&table, symbol, index)?;
+            let section = section.and_then(|SectionIndex(number)| sections.get(number)).filter(|s| s.loaded);
+            let place = match section {
+                Some(section) if section.per_cpu => Place::PerCpu,
+                Some(_) => Place::Memory,
+                None if symbol.is_absolute(E) => Place::Absolute,
+                None => continue,
             };
-            let Some(place) = place else { continue };
+            // Symbols of what is not linked count from their section's start.
+            let base = section.filter(|_| self.relocatable()).map_or(0, |s| s.address);
             let name = self.name(&table, symbol)?;
             if name.is_empty() {
                 continue;
             }
             symbols.push(Symbol {
                 name,
-                address: symbol.st_value(E),
+                address: base.wrapping_add(symbol.st_value(E)),
                 size: symbol.st_size(E),
                 kind: kind(symbol),
                 global: !symbol.is_local(),
@@ -155,6 +165,16 @@ impl<'a> Elf<'a> {
         }
         symbols.sort_by_key(|s| s.address);
         Ok(symbols)
+    }
+
+    /// The section that a symbol lies in; nothing for undefined and absolute ones.
+    pub(super) fn section_of_symbol(
+        &self,
+        table: &SymbolTable<'a, FileHeader64<LittleEndian>>,
+        symbol: &Sym64<LittleEndian>,
+        index: SymbolIndex,
+    ) -> Result<Option<SectionIndex>, Error> {
+        table.symbol_section(E, symbol, index).map_err(|e| self.bad_symbols(e))
     }
 
     /// The name of a symbol.

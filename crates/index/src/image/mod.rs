@@ -11,9 +11,14 @@ mod contents;
 mod elf;
 mod inflate;
 mod lookup;
+mod module;
 mod open;
+mod relocate;
 #[cfg(test)]
 mod tests;
+mod vmlinuz;
+
+pub use module::ModuleFile;
 
 use contents::{Contents, Part};
 use std::path::PathBuf;

@@ -2,22 +2,22 @@
 
 use super::contents::{Data, Part};
 use super::elf::Elf;
-use super::{Image, Kind, Section, Symbol};
+use super::{Image, Kind, Section, Symbol, vmlinuz};
 use crate::Error;
 use std::path::Path;
 use std::sync::OnceLock;
 
 impl Image {
-    /// Opens a kernel.
+    /// Opens a kernel: a linked ELF file, as it is or packed, or a bzImage (`vmlinuz`).
     ///
     /// # Errors
     /// [`Error::File`] when it cannot be read; [`Error::Malformed`] when it is no kernel for x86-64, or damaged.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        Self::kernel(path, Data::map(path)?)
+        Self::kernel(path, vmlinuz::unpack(path, Data::map(path)?)?)
     }
 
     /// A kernel from the bytes of its ELF file.
-    fn kernel(path: &Path, data: Data) -> Result<Self, Error> {
+    pub(super) fn kernel(path: &Path, data: Data) -> Result<Self, Error> {
         let elf = Elf::read(path, &data)?;
         if elf.relocatable() {
             return Err(Error::malformed(path, "ELF header", "not linked: a module or an object file, and no kernel"));
@@ -25,7 +25,7 @@ impl Image {
         let build_id = elf.build_id();
         let sections: Vec<Section> = elf.sections.iter().map(|s| s.to_section(0)).collect();
         let symbols = elf.symbols(&sections)?;
-        let part = Part { path: path.to_owned(), data };
+        let part = Part { path: path.to_owned(), data, values: Vec::new() };
         Ok(Self::assemble(path, Kind::Kernel, build_id, sections, symbols, vec![part]))
     }
 

@@ -4,8 +4,24 @@
 //! loaded from where, a constant. What is known of the types of values (evidence) is carried forth and back between
 //! them; at the site, the lock at that offset of that type is the answer.
 
+mod answer;
+mod engine;
+mod evidence;
+mod follow;
+mod gather;
+mod known;
+mod learn;
+mod values;
+
 use crate::types::TypeId;
 use lima_model::words::SiteMethod;
+
+pub use answer::{Judge, Question};
+pub use engine::{Engine, Sources, answer_sites};
+pub use evidence::{Clue, Evidence, Own};
+pub use follow::Follower;
+pub use known::{Global, Known};
+pub use values::{Special, Value};
 
 /// What a site locks.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,310 @@
+//! The choice at a site: from the clues of the value that is locked to an object.
+
+use super::evidence::{Clue, Evidence, place_in};
+use super::follow::{Event, Follower};
+use super::known::Known;
+use super::values::{Node, NodeId, STACK, Value, ZERO};
+use super::{Answer, Object};
+use crate::types::{LockAt, MemberAt, Spot, Type, TypeId, Types};
+use lima_model::LockType;
+use lima_model::words::SiteMethod;
+use rustc_hash::FxHashSet;
+
+/// Alternatives beyond this many are not listed.
+const ALTERNATIVES: usize = 8;
+/// How far joins are followed to find the field that a pointer was loaded from.
+const DEPTH: u32 = 8;
+
+/// What is asked about a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The address of its instruction.
+    pub address: u64,
+    /// Which argument is the lock, from 0.
+    pub argument: u8,
+    /// What the function that is called takes.
+    pub lock_type: LockType,
+}
+
+/// What a function was found out to do with values.
+#[derive(Clone, Copy, Debug)]
+pub struct Judge<'a> {
+    /// Its values.
+    pub follower: &'a Follower,
+    /// What is known of their types.
+    pub evidence: &'a Evidence,
+    /// What is known outside.
+    pub known: &'a Known,
+    /// The types.
+    pub types: &'a Types,
+    /// Types that occur in the function, by whatever name.
+    pub seen: &'a FxHashSet<TypeId>,
+}
+
+/// A lock that could be meant.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    lock: LockAt,
+    /// The type that it was found in, and where.
+    outer: TypeId,
+    at: u32,
+    strength: u8,
+}
+
+impl Judge<'_> {
+    /// The value that is locked at a site; `None` when the instruction is not there, or is no call.
+    pub fn value(&self, question: &Question, instruction: impl Fn(u32) -> u64) -> Option<Value> {
+        self.follower.events.iter().find_map(|event| match *event {
+            Event::Call { instruction: number, ref arguments, .. } if instruction(number) == question.address => {
+                arguments.get(usize::from(question.argument)).copied()
+            }
+            _ => None,
+        })
+    }
+
+    /// What is locked at a site.
+    pub fn answer(&self, value: Value, lock_type: LockType) -> Answer {
+        if let Some(address) = self.global(value) {
+            return found(Object::Global { address }, SiteMethod::Address);
+        }
+        let (locks, itself) = self.candidates(value, lock_type);
+        if self.follower.values.is_stack(value.node) {
+            let mut answer = self.choose(&locks, SiteMethod::Local);
+            if matches!(answer.object, Object::Unknown(_)) {
+                answer = found(Object::Local, SiteMethod::Local);
+            }
+            return answer;
+        }
+        if !locks.is_empty() {
+            return self.choose(&locks, SiteMethod::Flow);
+        }
+        if let Some(answer) = self.pointer(value, lock_type) {
+            return answer;
+        }
+        if let Some(answer) = self.container(value, lock_type) {
+            return answer;
+        }
+        unknown(self.cause(value, itself))
+    }
+
+    /// The address of a variable.
+    pub fn global(&self, value: Value) -> Option<u64> {
+        let address = value.offset.cast_unsigned();
+        let values = &self.follower.values;
+        let per_cpu = match values.node(value.node) {
+            // The number was added to the distance of a CPU's share.
+            _ if values.is_per_cpu_offset(value.node) => true,
+            Node::PerCpu { base: ZERO } => true,
+            Node::PerCpu { base } if matches!(values.node(base), Node::Scaled { .. }) => true,
+            _ => false,
+        };
+        if per_cpu {
+            return (self.known.is_data(address, true) || self.known.is_data(address, false)).then_some(address);
+        }
+        self.known.is_data(address, false).then_some(address)
+    }
+
+    /// Locks of the right kind at the value, and whether the value was said to point to a lock itself.
+    fn candidates(&self, value: Value, lock_type: LockType) -> (Vec<Candidate>, bool) {
+        let mut candidates = Vec::new();
+        let mut itself = false;
+        for clue in self.evidence.clues(value.node) {
+            let Some(at) = place_in(self.types, clue, value.offset).or_else(|| self.element(clue, value)) else {
+                continue;
+            };
+            self.types.each_lock_at(clue.of, at, &mut |lock| {
+                if !lock.taken_by(lock_type) {
+                    return;
+                }
+                if lock.spot.declaring == clue.of && self.types.path(&lock.spot).is_empty() {
+                    itself = true;
+                    return;
+                }
+                candidates.push(Candidate { lock, outer: clue.of, at, strength: clue.strength });
+            });
+        }
+        (candidates, itself)
+    }
+
+    /// The place in an element when the value is one of an array of the clue's type.
+    fn element(&self, clue: Clue, value: Value) -> Option<u32> {
+        let Node::Indexed { .. } = self.follower.values.node(value.node) else { return None };
+        let bytes = i64::from(self.types.bytes(clue.of));
+        let at = i64::from(clue.at).checked_add(value.offset)?;
+        u32::try_from(at.checked_rem_euclid(bytes)?).ok()
+    }
+
+    fn member(&self, spot: &Spot) -> Object {
+        Object::Member { declaring: spot.declaring, path: self.types.path(spot) }
+    }
+
+    /// The strongest candidate, when the others that are as strong agree.
+    fn choose(&self, candidates: &[Candidate], method: SiteMethod) -> Answer {
+        let Some(strongest) = candidates.iter().map(|candidate| candidate.strength).max() else {
+            return unknown("no evidence");
+        };
+        let mut top: Vec<Object> = Vec::new();
+        let mut rest: Vec<Object> = Vec::new();
+        for candidate in candidates {
+            let object = self.member(&candidate.lock.spot);
+            let list = if candidate.strength == strongest { &mut top } else { &mut rest };
+            self.push(list, object);
+        }
+        for candidate in candidates.iter().filter(|candidate| candidate.outer != candidate.lock.spot.declaring) {
+            // A wider container is another name for the same lock.
+            let path = self.types.path_from(candidate.outer, candidate.at, &candidate.lock.spot);
+            if self.types.is_named(candidate.outer) && !path.is_empty() {
+                self.push(&mut rest, Object::Member { declaring: candidate.outer, path });
+            }
+        }
+        if top.len() > 1 {
+            top.truncate(ALTERNATIVES);
+            return Answer {
+                object: Object::Unknown("evidence conflicts"),
+                alternatives: top,
+                method: SiteMethod::Unknown,
+            };
+        }
+        let Some(object) = top.pop() else { return unknown("no evidence") };
+        rest.retain(|other| !self.same(other, &object));
+        rest.truncate(ALTERNATIVES);
+        Answer { object, alternatives: rest, method }
+    }
+
+    fn push(&self, list: &mut Vec<Object>, object: Object) {
+        if !list.iter().any(|other| self.same(other, &object)) {
+            list.push(object);
+        }
+    }
+
+    /// Whether two objects read the same: types occur twice when they were compiled differently.
+    fn same(&self, a: &Object, b: &Object) -> bool {
+        match (a, b) {
+            (Object::Member { declaring: a, path: p }, Object::Member { declaring: b, path: q })
+            | (Object::Pointer { declaring: a, path: p }, Object::Pointer { declaring: b, path: q }) => {
+                p == q && (a == b || self.types.name(*a) == self.types.name(*b))
+            }
+            (a, b) => a == b,
+        }
+    }
+
+    /// The field that a pointer to a lock was loaded from.
+    fn pointer(&self, value: Value, lock_type: LockType) -> Option<Answer> {
+        if value.offset != 0 {
+            return None;
+        }
+        let mut fields = Vec::new();
+        self.fields(value.node, lock_type, DEPTH, &mut fields);
+        let strongest = fields.iter().map(|&(strength, _)| strength).max()?;
+        let mut objects = Vec::new();
+        for (strength, member) in fields {
+            if strength == strongest {
+                let path = self.types.path(&member.spot);
+                self.push(&mut objects, Object::Pointer { declaring: member.spot.declaring, path });
+            }
+        }
+        match objects.len() {
+            0 => None,
+            1 => Some(found(objects.pop()?, SiteMethod::Pointer)),
+            _ => Some(Answer {
+                object: Object::Unknown("evidence conflicts"),
+                alternatives: objects,
+                method: SiteMethod::Unknown,
+            }),
+        }
+    }
+
+    fn fields(&self, node: NodeId, lock_type: LockType, depth: u32, into: &mut Vec<(u8, MemberAt)>) {
+        let Some(depth) = depth.checked_sub(1) else { return };
+        match self.follower.values.node(node) {
+            Node::Load { address, bytes: 8, per_cpu: false } => {
+                for clue in self.evidence.clues(address.node) {
+                    let Some(at) = place_in(self.types, clue, address.offset) else { continue };
+                    self.types.each_pointer_at(clue.of, at, &mut |member, pointee| {
+                        let mut lock = false;
+                        self.types.each_lock_at(pointee, 0, &mut |at| lock |= at.taken_by(lock_type));
+                        if lock && !self.types.path(&member.spot).is_empty() {
+                            into.push((clue.strength, member));
+                        }
+                    });
+                }
+            }
+            Node::Indexed { base, .. } => self.fields(base, lock_type, depth, into),
+            Node::Aligned { of, .. } => self.fields(of.node, lock_type, depth, into),
+            Node::Join(_) => {
+                for &(join, operand) in self.follower.values.operands() {
+                    if join == node && operand.offset == 0 && operand.node != ZERO {
+                        self.fields(operand.node, lock_type, depth, into);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The container of what is known, when what is known is too small.
+    fn container(&self, value: Value, lock_type: LockType) -> Option<Answer> {
+        let mut all: Vec<Candidate> = Vec::new();
+        for clue in self.evidence.clues(value.node) {
+            let place = i64::from(clue.at).checked_add(value.offset)?;
+            if (0..i64::from(self.types.bytes(clue.of))).contains(&place)
+                || !matches!(self.types.get(clue.of), Type::Composite(_))
+            {
+                continue;
+            }
+            self.types.each_embedder(clue.of, &mut |embedder| {
+                let Some(at) = i64::from(embedder.offset).checked_add(place).and_then(|at| u32::try_from(at).ok())
+                else {
+                    return;
+                };
+                if at >= self.types.bytes(embedder.outer) {
+                    return;
+                }
+                self.types.each_lock_at(embedder.outer, at, &mut |lock| {
+                    if lock.taken_by(lock_type) {
+                        all.push(Candidate { lock, outer: embedder.outer, at, strength: clue.strength });
+                    }
+                });
+            });
+        }
+        let seen: Vec<Candidate> =
+            all.iter().filter(|candidate| self.seen.contains(&candidate.outer)).copied().collect();
+        for list in [&seen, &all] {
+            if list.is_empty() {
+                continue;
+            }
+            let mut answer = self.choose(list, SiteMethod::Container);
+            if let Object::Unknown(cause) = &mut answer.object {
+                *cause = "container is ambiguous";
+            }
+            return Some(answer);
+        }
+        None
+    }
+
+    /// Why nothing was found.
+    fn cause(&self, value: Value, itself: bool) -> &'static str {
+        let values = &self.follower.values;
+        if itself || self.evidence.clues(value.node).next().is_none() {
+            return match values.node(value.node) {
+                Node::Entry(_) => "lock of the caller",
+                Node::Load { address, .. } if address.node == STACK => "pointer on the stack",
+                Node::Load { .. } => "pointer of unknown origin",
+                Node::Result(_) => "returned by a call",
+                Node::Zero => "address of no variable",
+                Node::Join(_) => "one of several",
+                Node::Indexed { .. } | Node::PerCpu { .. } | Node::Scaled { .. } => "computed address",
+                Node::Opaque(..) | Node::Junk | Node::Stale { .. } | Node::Aligned { .. } | Node::Stack => "lost value",
+            };
+        }
+        "no lock there"
+    }
+}
+
+fn found(object: Object, method: SiteMethod) -> Answer {
+    Answer { object, alternatives: Vec::new(), method }
+}
+
+fn unknown(cause: &'static str) -> Answer {
+    Answer { object: Object::Unknown(cause), alternatives: Vec::new(), method: SiteMethod::Unknown }
+}

@@ -1,0 +1,183 @@
+//! All sites of an image, function by function.
+
+use super::answer::{Judge, Question};
+use super::evidence::{Evidence, Own};
+use super::follow::Follower;
+use super::gather::know;
+use super::known::Known;
+use super::learn::{Fact, Learned, Observer};
+use super::{Answer, Object};
+use crate::code::graph::Surroundings;
+use crate::code::x86::X86;
+use crate::code::{FunctionId, Functions, Graph, Landmarks};
+use crate::debug::{Binding, Debug, TypeMap, Variables};
+use crate::image::Image;
+use crate::types::{TypeId, Types};
+use lima_model::words::SiteMethod;
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
+
+/// What is needed to answer: an image and what the other rooms made of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// The image.
+    pub image: &'a Image,
+    /// Its types.
+    pub types: &'a Types,
+    /// Its functions.
+    pub functions: &'a Functions,
+    /// Its tables about code.
+    pub landmarks: &'a Landmarks,
+    /// Its debug information, and how that names the types.
+    pub debug: Option<(&'a Debug<'a>, &'a TypeMap)>,
+}
+
+/// Answers questions about sites.
+#[derive(Debug)]
+pub struct Engine<'a> {
+    sources: Sources<'a>,
+    known: Known,
+}
+
+/// Buffers of one thread.
+#[derive(Default)]
+struct Workspace {
+    lift: X86,
+    follower: Follower,
+    evidence: Evidence,
+    seen: FxHashSet<TypeId>,
+}
+
+/// What is locked at each site, in the order of the questions.
+pub fn answer_sites(sources: Sources<'_>, questions: &[Question]) -> Vec<Answer> {
+    Engine::new(sources).answer(questions)
+}
+
+impl<'a> Engine<'a> {
+    /// Prepares what is known of the whole image.
+    pub fn new(sources: Sources<'a>) -> Self {
+        let mut engine = Self { sources, known: know(&sources) };
+        engine.known.learned = engine.learn();
+        engine
+    }
+
+    /// What the whole code says beyond declarations.
+    fn learn(&self) -> Learned {
+        let functions: Vec<FunctionId> = self.sources.functions.iter().map(|(id, _)| id).collect();
+        let facts: Vec<Fact> = functions
+            .par_chunks(64)
+            .map_init(Workspace::default, |workspace, functions| {
+                let mut facts = Vec::new();
+                for &function in functions {
+                    let (_, own) = self.follow(workspace, function, &[]);
+                    let Workspace { follower, evidence, .. } = workspace;
+                    let (known, types) = (&self.known, self.sources.types);
+                    let observer = Observer {
+                        function,
+                        address: own.address,
+                        follower,
+                        evidence,
+                        known,
+                        types,
+                        facts: &mut facts,
+                    };
+                    observer.observe();
+                }
+                facts
+            })
+            .flatten_iter()
+            .collect();
+        Learned::new(facts)
+    }
+
+    /// Follows the values of a function and gathers their evidence.
+    fn follow<'s>(&'s self, workspace: &mut Workspace, id: FunctionId, bindings: &'s [Binding]) -> (Graph, Own<'s>) {
+        let Sources { image, types, functions, landmarks, .. } = self.sources;
+        let Workspace { lift, follower, evidence, .. } = workspace;
+        let function = &functions[id];
+        let graph = Graph::build(function, Surroundings { memory: image, landmarks }, lift);
+        let address = function.range.start;
+        let prototype = self.known.prototype(address);
+        let own = Own { function: id, address, prototype, bindings };
+        follower.follow(&graph, own.bindings, self.known.special);
+        evidence.gather(follower, own, &self.known, types);
+        (graph, own)
+    }
+
+    /// What is locked at each site, in the order of the questions.
+    pub fn answer(&self, questions: &[Question]) -> Vec<Answer> {
+        let functions = self.sources.functions;
+        let mut order: Vec<(FunctionId, usize)> = Vec::with_capacity(questions.len());
+        let nowhere =
+            Answer { object: Object::Unknown("in no function"), alternatives: Vec::new(), method: SiteMethod::Unknown };
+        let mut answers = vec![nowhere; questions.len()];
+        for (number, question) in questions.iter().enumerate() {
+            if let Some(function) = functions.containing(question.address) {
+                order.push((function, number));
+            }
+        }
+        order.sort_unstable();
+        let groups: Vec<&[(FunctionId, usize)]> = order.chunk_by(|a, b| a.0 == b.0).collect();
+        let variables = self.variables(groups.iter().map(|group| group[0].0));
+        let found: Vec<(usize, Answer)> = groups
+            .par_iter()
+            .zip(variables)
+            .map_init(Workspace::default, |workspace, (group, variables)| {
+                self.function(workspace, group, &variables, questions)
+            })
+            .flatten_iter()
+            .collect();
+        for (number, answer) in found {
+            answers[number] = answer;
+        }
+        answers
+    }
+
+    /// What debug information says of the variables of functions.
+    fn variables(&self, functions: impl ExactSizeIterator<Item = FunctionId>) -> Vec<Variables> {
+        match self.sources.debug {
+            Some((debug, map)) => {
+                let addresses: Vec<u64> = functions.map(|id| self.sources.functions[id].range.start).collect();
+                debug.variables_of(map, &addresses)
+            }
+            None => vec![Variables::default(); functions.len()],
+        }
+    }
+
+    fn function(
+        &self,
+        workspace: &mut Workspace,
+        group: &[(FunctionId, usize)],
+        variables: &Variables,
+        questions: &[Question],
+    ) -> Vec<(usize, Answer)> {
+        let Some(&(id, _)) = group.first() else { return Vec::new() };
+        let types = self.sources.types;
+        let (graph, _) = self.follow(workspace, id, &variables.bindings);
+        let Workspace { follower, evidence, seen, .. } = workspace;
+        seen.clear();
+        match self.sources.debug {
+            Some(_) => {
+                seen.extend(variables.seen.iter().flat_map(|&of| [types.resolve(of), types.pointee(of).unwrap_or(of)]))
+            }
+            None => seen.extend(evidence.all().map(|clue| clue.of)),
+        }
+        let judge = Judge { follower, evidence, known: &self.known, types, seen };
+        let address = |number: u32| graph.instructions.get(number as usize).map_or(0, |found| found.address);
+        group
+            .iter()
+            .map(|&(_, number)| {
+                let question = &questions[number];
+                let answer = match judge.value(question, address) {
+                    Some(value) => judge.answer(value, question.lock_type),
+                    None => Answer {
+                        object: Object::Unknown("no call there"),
+                        alternatives: Vec::new(),
+                        method: SiteMethod::Unknown,
+                    },
+                };
+                (number, answer)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,474 @@
+//! Evidence: which types the values of a function point to.
+//!
+//! A [`Clue`] says that a node is an address inside some type, at an offset. Clues come from prototypes, from fields
+//! that pointers were loaded from or stored to, and from debug information; they are carried between nodes until
+//! nothing new comes of it. Each has a strength, that of the weakest step on its way.
+
+use super::follow::{ARGUMENTS, Callee, Event, Follower};
+use super::known::{Known, in_registers};
+use super::learn::{Key, argument_place, field_key};
+use super::values::{JUNK, Node, NodeId, STACK, Value, Values, ZERO};
+use crate::code::{FunctionId, Register};
+use crate::debug::Binding;
+use crate::types::{Prototype, Type, TypeId, Types};
+
+/// Debug information says so.
+pub const NAMED: u8 = 10;
+/// A prototype or the type of a field says so.
+pub const DECLARED: u8 = 8;
+/// Other code says so.
+const LEARNED: u8 = 6;
+/// One of several members of a union.
+const ONE_OF_SEVERAL: u8 = 5;
+/// Values that go the same way may be of other types before they meet.
+const BEFORE_JOIN: u8 = 1;
+/// A pointer that is moved in a loop.
+const MOVED: u8 = 2;
+/// The least strength that steps leave.
+const WEAKEST: u8 = 1;
+/// More clues are not kept of one node.
+const CLUES: u32 = 40;
+/// More are not kept of one function.
+const ALL_CLUES: usize = 400_000;
+/// Clues of one node that differ only in the offset.
+const OFFSETS: usize = 4;
+/// Offsets beyond this are of no use.
+const FAR: i64 = 1 << 20;
+
+const NONE: u32 = u32::MAX;
+
+/// A node is an address inside a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clue {
+    /// The type, resolved.
+    pub of: TypeId,
+    /// The node's offset in it.
+    pub at: i32,
+    /// How sure that is.
+    pub strength: u8,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    clue: Clue,
+    next: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// `to` is this and `more`; a clue loses `costs` of its strength.
+    Same { more: i64, costs: u8 },
+    /// `to` and `back` is the pointer that stands at this and `more`.
+    Field { more: i64, back: i64 },
+    /// This and `more` is what the call, an event by its number, calls.
+    Called { more: i64, event: u32 },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Edge {
+    to: NodeId,
+    step: Step,
+    next: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Heads {
+    clues: u32,
+    edges: u32,
+    count: u32,
+    used: bool,
+}
+
+/// The clues of one function. Its buffers are used again.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    heads: Vec<Heads>,
+    links: Vec<Link>,
+    edges: Vec<Edge>,
+    queue: Vec<(NodeId, u32)>,
+    marks: Vec<NodeId>,
+}
+
+/// What the function itself is known to take and return, and what debug information says in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Own<'a> {
+    /// Its number.
+    pub function: FunctionId,
+    /// Its address.
+    pub address: u64,
+    /// Its prototype.
+    pub prototype: Option<Prototype<'a>>,
+    /// Its variables, sorted by their start.
+    pub bindings: &'a [Binding],
+}
+
+impl Evidence {
+    /// The clues of a node.
+    pub fn clues(&self, node: NodeId) -> impl Iterator<Item = Clue> + '_ {
+        let mut next = self.heads.get(node.0 as usize).map_or(NONE, |heads| heads.clues);
+        std::iter::from_fn(move || {
+            let link = self.links.get(next as usize)?;
+            next = link.next;
+            Some(link.clue)
+        })
+    }
+
+    /// Every clue of the function.
+    pub fn all(&self) -> impl Iterator<Item = Clue> + '_ {
+        self.links.iter().map(|link| link.clue)
+    }
+
+    /// Gathers the clues of a function that was followed.
+    pub fn gather(&mut self, follower: &Follower, own: Own<'_>, known: &Known, types: &Types) {
+        let values = &follower.values;
+        self.links.clear();
+        self.edges.clear();
+        self.queue.clear();
+        self.heads.clear();
+        let fresh = Heads { clues: NONE, edges: NONE, count: 0, used: false };
+        self.heads.resize(values.len(), fresh);
+        self.mark_used(follower, known, types);
+        let Follower { values, events, .. } = follower;
+        for (id, node) in values.iter() {
+            self.connect(id, node);
+        }
+        for &(join, operand) in values.operands() {
+            self.connect_join(join, operand, known);
+        }
+        for (number, event) in (0..).zip(events.iter()) {
+            self.connect_event(number, event, own, known, types);
+        }
+        for (id, node) in values.iter() {
+            self.seed(id, node, values, own, known, types);
+        }
+        for event in events.iter() {
+            // What is stored is what is loaded from there.
+            if let Event::Store { address, per_cpu, value } = *event
+                && let Some(cell) = values.find(Node::Load { address, bytes: 8, per_cpu })
+            {
+                self.same(value, cell, 0, BEFORE_JOIN);
+            }
+        }
+        while let Some((node, link)) = self.queue.pop() {
+            let clue = self.links[link as usize].clue;
+            let mut next = self.heads[node.0 as usize].edges;
+            while let Some(&edge) = self.edges.get(next as usize) {
+                next = edge.next;
+                self.carry(clue, edge, events, own, known, types);
+            }
+        }
+    }
+
+    /// Joins whose value nobody uses are only what dead registers happen to hold.
+    fn mark_used(&mut self, follower: &Follower, known: &Known, types: &Types) {
+        let mut marks = std::mem::take(&mut self.marks);
+        marks.clear();
+        for (_, node) in follower.values.iter() {
+            match node {
+                Node::Load { address, .. } => marks.push(address.node),
+                Node::Aligned { of, .. } => marks.push(of.node),
+                Node::Indexed { base, by, .. } => marks.extend([base, by]),
+                Node::Scaled { of, .. } => marks.push(of),
+                Node::PerCpu { base } => marks.push(base),
+                _ => {}
+            }
+        }
+        for event in &follower.events {
+            match *event {
+                Event::Call { callee, ref arguments, .. } => {
+                    let prototype = match callee {
+                        Callee::Direct(address) => known.prototype(address),
+                        Callee::Indirect(value) => {
+                            marks.push(value.node);
+                            None
+                        }
+                    };
+                    match prototype {
+                        Some(prototype) => marks
+                            .extend(in_registers(types, prototype.parameters).map(|(place, _)| arguments[place].node)),
+                        None => marks.extend(arguments.iter().take(2).map(|argument| argument.node)),
+                    }
+                }
+                Event::Store { address, value, .. } => marks.extend([address.node, value.node]),
+                Event::Return(value) => marks.push(value.node),
+                Event::Became { from, .. } => marks.push(from.node),
+                Event::Bound { value, .. } => marks.push(value.node),
+            }
+        }
+        // Operands of used joins, through joins of joins.
+        let operands = follower.values.operands();
+        let mut order: Vec<u32> = (0..operands.len() as u32).collect();
+        order.sort_unstable_by_key(|&at| operands[at as usize].0);
+        while let Some(node) = marks.pop() {
+            let Some(heads) = self.heads.get_mut(node.0 as usize) else { continue };
+            if std::mem::replace(&mut heads.used, true) {
+                continue;
+            }
+            let first = order.partition_point(|&at| operands[at as usize].0 < node);
+            let own = order[first..].iter().map(|&at| operands[at as usize]).take_while(|(join, _)| *join == node);
+            marks.extend(own.map(|(_, operand)| operand.node));
+        }
+        self.marks = marks;
+    }
+
+    fn edge(&mut self, from: NodeId, to: NodeId, step: Step) {
+        if matches!(from, ZERO | JUNK) || to == JUNK {
+            return;
+        }
+        let number = self.edges.len() as u32;
+        if let Some(heads) = self.heads.get_mut(from.0 as usize) {
+            self.edges.push(Edge { to, step, next: heads.edges });
+            heads.edges = number;
+        }
+    }
+
+    /// `from` and its number is `to` and `back`.
+    fn same(&mut self, from: Value, to: NodeId, back: i64, costs: u8) {
+        // What lies on the stack is typed by its place there, and nothing is learned of the stack from a copy.
+        if to != STACK && to != ZERO {
+            let more = from.offset.wrapping_sub(back);
+            self.edge(from.node, to, Step::Same { more, costs });
+        }
+    }
+
+    fn connect(&mut self, id: NodeId, node: Node) {
+        match node {
+            Node::Load { address, bytes: 8, per_cpu: false } => {
+                self.edge(address.node, id, Step::Field { more: address.offset, back: 0 });
+            }
+            Node::Aligned { of, .. } => {
+                self.same(of, id, 0, 0);
+                self.same(Value::of(id), of.node, of.offset, BEFORE_JOIN);
+            }
+            Node::Indexed { base, by, stride } => {
+                self.same(Value::of(base), id, 0, 0);
+                match stride {
+                    1 => self.same(Value::of(by), id, 0, 0),
+                    _ => self.same(Value::of(id), base, 0, MOVED),
+                }
+            }
+            Node::PerCpu { base } => {
+                self.same(Value::of(base), id, 0, 0);
+                self.same(Value::of(id), base, 0, 0);
+            }
+            _ => {}
+        }
+    }
+
+    fn connect_join(&mut self, join: NodeId, operand: Value, known: &Known) {
+        if !self.heads.get(join.0 as usize).is_some_and(|heads| heads.used) || operand.node == join {
+            return;
+        }
+        if operand.node == ZERO {
+            if let Some((of, rest)) = known.variable_at(operand.offset.cast_unsigned(), false) {
+                self.add(join, of, i64::from(rest), DECLARED);
+            }
+            return;
+        }
+        let moved = if operand.offset == 0 { 0 } else { MOVED };
+        self.same(operand, join, 0, moved);
+        self.same(Value::of(join), operand.node, operand.offset, BEFORE_JOIN + moved);
+    }
+
+    fn connect_event(&mut self, number: u32, event: &Event, own: Own<'_>, known: &Known, types: &Types) {
+        match *event {
+            Event::Call { callee: Callee::Direct(address), ref arguments, result, .. } => {
+                if let Some(prototype) = known.prototype(address) {
+                    self.call(&prototype, arguments, result, DECLARED, types);
+                }
+                if let Some(result) = result {
+                    self.learned(result, 0, Key::Result(address), own, known);
+                }
+            }
+            Event::Call { callee: Callee::Indirect(value), .. } => {
+                self.edge(value.node, value.node, Step::Called { more: value.offset, event: number });
+            }
+            Event::Store { address, per_cpu, value } => {
+                if !matches!(value.node, ZERO | STACK) && !per_cpu {
+                    self.edge(address.node, value.node, Step::Field { more: address.offset, back: value.offset });
+                }
+            }
+            Event::Return(value) => {
+                if let Some(prototype) = own.prototype {
+                    self.points_to(value, prototype.returns, DECLARED - 1, types);
+                }
+            }
+            Event::Became { from, to } => self.same(from, to, 0, BEFORE_JOIN),
+            Event::Bound { value, binding, in_memory } => {
+                let Some(binding) = own.bindings.get(binding as usize) else { return };
+                match in_memory {
+                    false => self.points_to(value, binding.of, NAMED, types),
+                    true => {
+                        let of = types.resolve(binding.of);
+                        self.is_at(value, of, NAMED);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Clues that need no other clue.
+    fn seed(&mut self, id: NodeId, node: Node, values: &Values, own: Own<'_>, known: &Known, types: &Types) {
+        match node {
+            Node::Entry(register) => {
+                if let Some(place) = argument_place(register) {
+                    self.learned(id, 0, Key::Parameter(own.address, place), own, known);
+                }
+                let Some(prototype) = own.prototype else { return };
+                let place = |place: usize| ARGUMENTS.get(place).copied().unwrap_or(Register::SCRATCH);
+                let parameter =
+                    in_registers(types, prototype.parameters).find(|&(number, _)| place(number) == register);
+                if let Some((_, of)) = parameter {
+                    self.points_to(Value::of(id), of, DECLARED, types);
+                }
+            }
+            Node::Load { address, bytes: 8, per_cpu } => {
+                let number = address.offset.cast_unsigned();
+                if per_cpu && address.node != ZERO {
+                    return;
+                }
+                if !per_cpu && address.node == ZERO && known.special.pages == Some(number) {
+                    if let Some(page) = known.page {
+                        self.add(id, page, 0, DECLARED);
+                    }
+                    return;
+                }
+                if !per_cpu && address.node == ZERO {
+                    self.learned(id, 0, Key::Variable(number), own, known);
+                }
+                let per_cpu = per_cpu
+                    || matches!(values.node(address.node), Node::PerCpu { base: ZERO })
+                    || values.is_per_cpu_offset(address.node);
+                if let Some((of, rest)) = known.variable_at(number, per_cpu) {
+                    self.field(of, rest, id, 0, DECLARED, types);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The arguments and the result of a call.
+    fn call(
+        &mut self,
+        prototype: &Prototype<'_>,
+        arguments: &[Value; 6],
+        result: Option<NodeId>,
+        strength: u8,
+        types: &Types,
+    ) {
+        for (place, of) in in_registers(types, prototype.parameters) {
+            self.points_to(arguments[place], of, strength, types);
+        }
+        if let Some(result) = result {
+            self.points_to(Value::of(result), prototype.returns, strength, types);
+        }
+    }
+
+    /// A value is a pointer of this type.
+    fn points_to(&mut self, value: Value, pointer: TypeId, strength: u8, types: &Types) {
+        if let Some(of) = types.pointee(pointer) {
+            self.is_at(value, of, strength);
+        }
+    }
+
+    fn is_at(&mut self, value: Value, of: TypeId, strength: u8) {
+        if !matches!(value.node, ZERO | JUNK) {
+            self.add(value.node, of, value.offset.wrapping_neg(), strength);
+        }
+    }
+
+    /// What other code says of the value `to` and `back`.
+    fn learned(&mut self, to: NodeId, back: i64, key: Key, own: Own<'_>, known: &Known) {
+        known.learned.about(key, own.function, &mut |of, at| {
+            self.add(to, of, i64::from(at).wrapping_sub(back), LEARNED);
+        });
+    }
+
+    /// What stands in a field is the address `to` and `back`.
+    fn field(&mut self, of: TypeId, at: u32, to: NodeId, back: i64, strength: u8, types: &Types) {
+        let mut count = 0;
+        types.each_pointer_at(of, at, &mut |_, _| count += 1);
+        if count == 0 {
+            return;
+        }
+        let strength = if count > 1 { strength.min(ONE_OF_SEVERAL) } else { strength.min(DECLARED) };
+        types.each_pointer_at(of, at, &mut |_, pointee| {
+            if !matches!(types.get(pointee), Type::Void | Type::Scalar { .. } | Type::Forward) {
+                self.add(to, pointee, back.wrapping_neg(), strength);
+            }
+        });
+    }
+
+    fn carry(&mut self, clue: Clue, edge: Edge, events: &[Event], own: Own<'_>, known: &Known, types: &Types) {
+        match edge.step {
+            Step::Same { more, costs } => {
+                let strength = clue.strength.saturating_sub(costs).max(WEAKEST);
+                self.add(edge.to, clue.of, i64::from(clue.at).wrapping_add(more), strength);
+            }
+            Step::Field { more, back } => {
+                if let Some(at) = place_in(types, clue, more) {
+                    self.field(clue.of, at, edge.to, back, clue.strength, types);
+                    types.each_pointer_at(clue.of, at, &mut |member, pointee| {
+                        if let Some(key) = field_key(types, clue.of, at, &member, pointee) {
+                            self.learned(edge.to, back, key, own, known);
+                        }
+                    });
+                }
+            }
+            Step::Called { more, event } => {
+                if i64::from(clue.at) != more.wrapping_neg() {
+                    return;
+                }
+                if let Some(prototype) = types.prototype_of(clue.of)
+                    && let Some(Event::Call { arguments, result, .. }) = events.get(event as usize)
+                {
+                    self.call(&prototype, arguments, *result, clue.strength.min(DECLARED), types);
+                }
+            }
+        }
+    }
+
+    /// Adds a clue, or makes it stronger.
+    fn add(&mut self, node: NodeId, of: TypeId, at: i64, strength: u8) {
+        if !(-FAR..=FAR).contains(&at) || of == crate::types::VOID {
+            return;
+        }
+        let Some(heads) = self.heads.get_mut(node.0 as usize) else { return };
+        let at = at as i32;
+        let mut next = heads.clues;
+        let mut alike = 0;
+        while let Some(link) = self.links.get_mut(next as usize) {
+            if link.clue.of == of {
+                if link.clue.at == at {
+                    if link.clue.strength < strength {
+                        link.clue.strength = strength;
+                        self.queue.push((node, next));
+                    }
+                    return;
+                }
+                alike += 1;
+            }
+            next = link.next;
+        }
+        if heads.count >= CLUES || self.links.len() >= ALL_CLUES || (alike >= OFFSETS && node != STACK) {
+            return;
+        }
+        let number = self.links.len() as u32;
+        self.links.push(Link { clue: Clue { of, at, strength }, next: heads.clues });
+        heads.clues = number;
+        heads.count += 1;
+        self.queue.push((node, number));
+    }
+}
+
+/// The offset in the clue's type of the node and `more`; `None` when that is outside of it.
+pub fn place_in(types: &Types, clue: Clue, more: i64) -> Option<u32> {
+    let at = u32::try_from(i64::from(clue.at).checked_add(more)?).ok()?;
+    let bytes = types.bytes(clue.of);
+    match types.get(clue.of) {
+        // What a pointer points to is an array, as far as anybody knows.
+        Type::Pointer(_) => Some(at % 8),
+        Type::Array { count: 0, .. } => Some(at),
+        _ => (at < bytes).then_some(at),
+    }
+}

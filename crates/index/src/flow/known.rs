@@ -1,0 +1,89 @@
+//! What is known outside of the function that is looked at: prototypes, variables, what calls do.
+
+use super::follow::ARGUMENTS;
+use super::learn::Learned;
+use super::values::Special;
+use crate::types::{Prototype, TypeId, Types};
+use rustc_hash::FxHashMap;
+use std::ops::Range;
+
+/// A variable at a fixed address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Global {
+    /// Its address; of a per-CPU one its place in the image.
+    pub address: u64,
+    /// Its size, bytes.
+    pub bytes: u64,
+    /// Its type.
+    pub of: TypeId,
+}
+
+/// What is known outside of the function that is looked at.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// What functions return, and where in `parameters` what they take is, by their addresses.
+    prototypes: FxHashMap<u64, (TypeId, Range<u32>)>,
+    parameters: Vec<TypeId>,
+    /// Variables, ascending by address.
+    pub globals: Vec<Global>,
+    /// Per-CPU variables, ascending by address. Their addresses may be small numbers.
+    pub per_cpu: Vec<Global>,
+    /// Addresses that mean something.
+    pub special: Special,
+    /// Where data lies: addresses of variables are in one of these, ascending.
+    pub data: Vec<(u64, u64)>,
+    /// The same of per-CPU variables.
+    pub per_cpu_data: Vec<(u64, u64)>,
+    /// `struct page`.
+    pub page: Option<TypeId>,
+    /// What the code says beyond declarations.
+    pub learned: Learned,
+}
+
+impl Known {
+    /// Notes what a function takes and returns.
+    pub fn add_prototype(&mut self, address: u64, returns: TypeId, parameters: &[TypeId]) {
+        let start = self.parameters.len() as u32;
+        self.parameters.extend_from_slice(parameters);
+        self.prototypes.insert(address, (returns, start..self.parameters.len() as u32));
+    }
+
+    /// What the function at an address takes and returns.
+    pub fn prototype(&self, address: u64) -> Option<Prototype<'_>> {
+        let (returns, range) = self.prototypes.get(&address)?;
+        let parameters = self.parameters.get(range.start as usize..range.end as usize)?;
+        Some(Prototype { returns: *returns, parameters })
+    }
+
+    /// The variable that an address is in, and how far in.
+    pub fn variable_at(&self, address: u64, per_cpu: bool) -> Option<(TypeId, u32)> {
+        let list = if per_cpu { &self.per_cpu } else { &self.globals };
+        let at = list.partition_point(|global| global.address <= address).checked_sub(1)?;
+        let rest = address - list[at].address;
+        (rest < list[at].bytes).then(|| Some((list[at].of, u32::try_from(rest).ok()?)))?
+    }
+
+    /// Whether a variable may lie there.
+    pub fn is_data(&self, address: u64, per_cpu: bool) -> bool {
+        let list = if per_cpu { &self.per_cpu_data } else { &self.data };
+        let at = list.partition_point(|&(start, _)| start <= address);
+        at.checked_sub(1).is_some_and(|at| address < list[at].1)
+    }
+}
+
+/// The parameters that arrive in registers: which register (its place in [`ARGUMENTS`]), and the type.
+pub fn in_registers<'a>(types: &'a Types, parameters: &'a [TypeId]) -> impl Iterator<Item = (usize, TypeId)> + 'a {
+    let mut next = 0;
+    parameters.iter().filter_map(move |&of| {
+        let words = match types.bytes(of) {
+            0..=8 => 1,
+            9..=16 => 2,
+            _ => return None,
+        };
+        if next + words > ARGUMENTS.len() {
+            return None;
+        }
+        next += words;
+        Some((next - words, of))
+    })
+}

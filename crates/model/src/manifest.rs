@@ -124,6 +124,9 @@ pub struct Workings {
     pub stacks_walked: u64,
     /// Waits for which the kernel side's maps had no room, added up by the recorder instead.
     pub waits_spilled: u64,
+    /// Waits of LIMA's own programs for the locks of their maps: its own doing, counted nowhere else.
+    #[serde(default)]
+    pub own_waits: u64,
 }
 
 /// The manifest.

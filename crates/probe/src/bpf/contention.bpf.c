@@ -16,6 +16,8 @@
 #include "stack.bpf.h"
 #include "tenant.bpf.h"
 #include "holder.bpf.h"
+#include "filter.bpf.h"
+#include "totals.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -40,7 +42,8 @@ struct cpu_state {
 	__u32 depth;
 	__u32 zero;
 	__u64 busy; /* address of the context of the program that is updating maps, whose own locks are traced, too */
-	__u64 base;
+	__u64 base; /* addresses as numbers: of the context, of the waker */
+	__u64 waker;
 	struct spin spins[CPU_SPINS];
 };
 
@@ -51,23 +54,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct cpu_state);
 } cpu_states SEC(".maps");
-
-/* What contention_end has found out about the wait that it counts. */
-struct ended {
-	__u64 lock;
-	__u64 begin_ns;
-	__u64 end_ns;
-	__u64 spin_ns;
-	__u64 stack;
-	__u64 user_stack;
-	__u64 waiter_tenant;
-	__u8 comm[COMM_LEN];
-	struct wait *wait; /* NULL for spinning locks */
-	__s32 result;
-	__u8 lock_type;
-	__u8 mode;
-	__u8 context;
-};
 
 static __always_inline struct cpu_state *this_cpu_state(void)
 {
@@ -123,47 +109,53 @@ static __always_inline void begin_spin(struct cpu_state *cpu, struct task_struct
 	count(COUNT_BEGUN, 1);
 }
 
-static __always_inline void set_spinning(struct wait *wait, __u32 flags)
+static __always_inline __u32 *sleepers_like(struct task_struct *task)
+{
+	return &sleepers[task->pid & ((1 << SLEEPER_BITS) - 1)];
+}
+
+static __always_inline void set_spinning(struct wait *wait, struct task_struct *task, __u32 flags)
 {
 	__u8 spinning = !!(flags & LCB_F_SPIN);
 
 	if (wait->spinning && !spinning)
-		__sync_fetch_and_add(&sleepers, 1);
+		__sync_fetch_and_add(sleepers_like(task), 1);
 	else if (!wait->spinning && spinning)
-		__sync_fetch_and_add(&sleepers, -1);
+		__sync_fetch_and_add(sleepers_like(task), -1);
 	wait->spinning = spinning;
 }
 
-/* Sets what is read before it is written again; the names of holders are not. */
-static __always_inline void start_wait(struct wait *wait, __u64 lock, __u32 flags, __u64 now)
+/* Sets what is read before it is written again. */
+static __always_inline void start_wait(struct wait *wait, struct task_struct *task, __u64 lock, __u32 flags,
+				       __u64 now)
 {
 	wait->lock = lock;
 	wait->begin_ns = wait->phase_ns = wait->look_ns = now;
 	wait->spin_ns = wait->free_ns = wait->unknown_ns = wait->woken_ns = 0;
 	wait->holder_stack = wait->release_stack = 0;
 	wait->main.held_ns = wait->other.held_ns = 0;
-	wait->main.tid = wait->seen.tid = wait->hand.tid = 0;
+	wait->main.task = wait->seen.task = wait->hand.task = 0;
 	wait->hand_acquired_ns = 0;
 	wait->lock_type = lock_type_of(flags);
 	wait->mode = mode_of(flags);
 	wait->spinning = 1;
-	set_spinning(wait, flags);
+	set_spinning(wait, task, flags);
 }
 
 /* A mutex that changes between spinning and sleeping reports another begin. */
-static __always_inline void change_phase(struct wait *wait, __u32 flags, __u64 now)
+static __always_inline void change_phase(struct wait *wait, struct task_struct *task, __u32 flags, __u64 now)
 {
 	if (wait->spinning)
 		wait->spin_ns += now - wait->phase_ns;
 	wait->phase_ns = now;
 	settle(wait, now);
-	set_spinning(wait, flags);
+	set_spinning(wait, task, flags);
 }
 
 /* The stack of a holder that sleeps itself: why it holds the lock for so long. One that runs cannot be walked. */
 static __always_inline void walk_holder(struct wait *wait, __u64 now)
 {
-	struct task_struct *holder;
+	struct task_struct *holder, *seen = (struct task_struct *)wait->seen.task;
 	struct walk *walk = walk_of(WALK_HOLDER);
 	long size;
 
@@ -171,7 +163,7 @@ static __always_inline void walk_holder(struct wait *wait, __u64 now)
 		return;
 	if (!walk)
 		return;
-	holder = bpf_task_from_pid(wait->seen.tid);
+	holder = bpf_task_from_pid(BPF_CORE_READ(seen, pid));
 	if (!holder)
 		return;
 	size = bpf_get_task_stack(holder, walk->addresses, MAX_FRAMES * sizeof(__u64), 0);
@@ -197,14 +189,14 @@ static __always_inline void begin_sleep(struct task_struct *task, __u64 lock, __
 	top = state->depth - 1;
 	if (state->depth && top < TASK_WAITS && state->waits[top].lock == lock) {
 		wait = &state->waits[top];
-		change_phase(wait, flags, now);
+		change_phase(wait, task, flags, now);
 	} else {
 		if (state->depth >= TASK_WAITS) {
 			count(LOST_NESTING, 1);
 			return;
 		}
 		wait = &state->waits[state->depth & (TASK_WAITS - 1)];
-		start_wait(wait, lock, flags, now);
+		start_wait(wait, task, lock, flags, now);
 		state->depth++;
 		count(COUNT_BEGUN, 1);
 	}
@@ -245,6 +237,7 @@ int BPF_PROG(sched_waking, struct task_struct *woken)
 	struct task_struct *waker;
 	struct task_state *state, *its;
 	struct hand seen, who = {};
+	__u8 comm[COMM_LEN] = {};
 	struct cpu_state *cpu;
 	struct walk *walk;
 	struct wait *wait;
@@ -253,7 +246,7 @@ int BPF_PROG(sched_waking, struct task_struct *woken)
 	__u8 found;
 
 	/* A waiter that still runs, or runs again, settles for itself. */
-	if (!sleepers || !woken->bpf_storage || woken->on_cpu)
+	if (!*sleepers_like(woken) || woken->on_cpu)
 		return 0;
 	state = bpf_task_storage_get(&task_states, woken, NULL, 0);
 	if (!state)
@@ -269,17 +262,17 @@ int BPF_PROG(sched_waking, struct task_struct *woken)
 	now = bpf_ktime_get_ns();
 	seen = wait->seen;
 	found = look(wait, (__u64)woken);
-	if (wait->state == STATE_HELD && found == STATE_HELD && wait->seen.tid == seen.tid)
+	if (wait->state == STATE_HELD && found == STATE_HELD && wait->seen.task == seen.task)
 		return 0; /* a signal: the holder has not let go */
 	if (found == STATE_READERS && wait->mode == MODE_READ)
 		found = STATE_FREE; /* the readers are admitted, this one among them */
 
 	waker = bpf_get_current_task_btf();
 	if (on_task_stack(address_of(ctx, &cpu->base), waker)) {
-		who.tid = waker->pid;
-		who.tgid = waker->tgid;
-		bpf_get_current_comm(who.comm, sizeof(who.comm));
-		who.tenant = tenant_of(waker, true, who.comm);
+		who.task = address_of(waker, &cpu->waker);
+		if (settings.tenant_by == TENANT_BY_COMM)
+			copy_comm(comm, waker);
+		who.tenant = tenant_of(waker, true, comm);
 		its = bpf_task_storage_get(&task_states, waker, NULL, 0);
 		settle_woken(wait, &seen, &who, its, found, now);
 		wait->hand = who;
@@ -291,7 +284,7 @@ int BPF_PROG(sched_waking, struct task_struct *woken)
 	wait->state = found;
 	wait->woken_ns = now;
 
-	if (now - wait->begin_ns < settings.threshold_ns || wait->main.tid != who.tid)
+	if (now - wait->begin_ns < settings.threshold_ns || wait->main.task != who.task)
 		return 0;
 	walk = walk_of(WALK_WAKING);
 	if (!walk)
@@ -304,214 +297,8 @@ int BPF_PROG(sched_waking, struct task_struct *woken)
 
 /* ---- end ---- */
 
-__noinline __u32 bucket_of(__u64 ns)
+static __always_inline void send_event(const struct ended *ended, const struct wait *wait, __u8 purpose)
 {
-	__u32 octave = FIRST_OCTAVE;
-	__u64 rest = ns >> FIRST_OCTAVE;
-
-	if (!rest)
-		return 0;
-	if (rest >> 16) {
-		octave += 16;
-		rest >>= 16;
-	}
-	if (rest >> 16)
-		return BUCKETS - 1;
-	if (rest >> 8) {
-		octave += 8;
-		rest >>= 8;
-	}
-	if (rest >> 4) {
-		octave += 4;
-		rest >>= 4;
-	}
-	if (rest >> 2) {
-		octave += 2;
-		rest >>= 2;
-	}
-	octave += rest >> 1;
-	return 1 + 4 * (octave - FIRST_OCTAVE) + ((ns >> (octave - 2)) & 3);
-}
-
-static __always_inline bool passes(struct task_struct *task, const struct ended *ended)
-{
-	__u32 id;
-	__u64 ancestor = 0;
-	struct cgroup *cgroup;
-
-	if (!(settings.type_mask & (1 << ended->lock_type)))
-		return false;
-	if (settings.filter_tgid) {
-		id = task->tgid;
-		if (!bpf_map_lookup_elem(&filter_tgids, &id))
-			return false;
-	}
-	if (settings.filter_tid) {
-		id = task->pid;
-		if (!bpf_map_lookup_elem(&filter_tids, &id))
-			return false;
-	}
-	if (settings.filter_cpu) {
-		id = bpf_get_smp_processor_id();
-		if (!bpf_map_lookup_elem(&filter_cpus, &id))
-			return false;
-	}
-	if (settings.filter_comm && !bpf_map_lookup_elem(&filter_comms, ended->comm))
-		return false;
-	if (settings.filter_tenant && !bpf_map_lookup_elem(&filter_tenants, &ended->waiter_tenant))
-		return false;
-	if (settings.filter_cgroup) {
-		cgroup = cgroup_of(task, true);
-		if (BPF_CORE_READ(cgroup, level) < (int)settings.cgroup_level)
-			return false;
-		bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
-				      (void *)cgroup + bpf_core_field_offset(struct cgroup, ancestors) +
-					      settings.cgroup_level * sizeof(void *));
-		if (BPF_CORE_READ((struct cgroup *)ancestor, kn, id) != settings.cgroup_id)
-			return false;
-	}
-	return true;
-}
-
-/*
- * The slab cache that a lock lies in, and its offset in the object. A slab lies
- * at a multiple of its size, and has the size that its cache prefers, unless
- * memory was short: then the first or last page of that range most likely
- * belongs to something else, and the offset is not known.
- */
-static __always_inline void find_slab(struct totals *totals, __u64 lock)
-{
-	struct kmem_cache *cache;
-	struct slab_cache name = {};
-	__u64 key, bytes, start;
-	__u32 size, pad = 0;
-
-	totals->slab_offset = ~0U;
-	if (!bpf_ksym_exists(bpf_get_kmem_cache))
-		return;
-	cache = bpf_get_kmem_cache(lock);
-	if (!cache)
-		return;
-	key = (__u64)cache;
-	totals->slab = key;
-	size = BPF_CORE_READ(cache, size);
-	bytes = PAGE_SIZE << (BPF_CORE_READ(cache, oo.x) >> 16 & 15);
-	start = lock & ~(bytes - 1);
-	if (size && (__u64)bpf_get_kmem_cache(start) == key &&
-	    (__u64)bpf_get_kmem_cache(start + bytes - PAGE_SIZE) == key) {
-		if (bpf_core_field_exists(cache->red_left_pad))
-			pad = BPF_CORE_READ(cache, red_left_pad);
-		totals->slab_offset = (__u32)(lock - start) % size - pad;
-	}
-	if (!bpf_map_lookup_elem(&slab_caches, &key)) {
-		bpf_probe_read_kernel_str(name.name, sizeof(name.name), BPF_CORE_READ(cache, name));
-		bpf_map_update_elem(&slab_caches, &key, &name, BPF_NOEXIST);
-	}
-}
-
-static const struct totals no_totals = {};
-static const struct task_totals no_task_totals = {};
-
-static __always_inline struct totals *totals_for(const struct totals_key *key, bool *is_new)
-{
-	struct totals *totals;
-
-	/* The generation may not flip between look-up and insertion: read it once. */
-	if (generation & 1) {
-		totals = bpf_map_lookup_elem(&totals_1, key);
-		if (totals)
-			return totals;
-		bpf_map_update_elem(&totals_1, key, &no_totals, BPF_NOEXIST);
-		totals = bpf_map_lookup_elem(&totals_1, key);
-	} else {
-		totals = bpf_map_lookup_elem(&totals_0, key);
-		if (totals)
-			return totals;
-		bpf_map_update_elem(&totals_0, key, &no_totals, BPF_NOEXIST);
-		totals = bpf_map_lookup_elem(&totals_0, key);
-	}
-	if (totals)
-		find_slab(totals, key->lock);
-	*is_new = true;
-	return totals;
-}
-
-static __always_inline void drop_totals(const struct totals_key *key)
-{
-	if (generation & 1)
-		bpf_map_delete_elem(&totals_1, key);
-	else
-		bpf_map_delete_elem(&totals_0, key);
-}
-
-static __always_inline struct task_totals *task_totals_for(const struct task_key *key)
-{
-	struct task_totals *totals;
-
-	if (generation & 1) {
-		totals = bpf_map_lookup_elem(&tasks_1, key);
-		if (totals)
-			return totals;
-		bpf_map_update_elem(&tasks_1, key, &no_task_totals, BPF_NOEXIST);
-		return bpf_map_lookup_elem(&tasks_1, key);
-	}
-	totals = bpf_map_lookup_elem(&tasks_0, key);
-	if (totals)
-		return totals;
-	bpf_map_update_elem(&tasks_0, key, &no_task_totals, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&tasks_0, key);
-}
-
-static __always_inline bool add_to_task(struct task_struct *task, const struct ended *ended)
-{
-	struct task_key key = { .tid = task->pid, .lock_type = ended->lock_type, .context = ended->context };
-	struct task_totals *totals = task_totals_for(&key);
-	__u64 ns = ended->end_ns - ended->begin_ns;
-
-	if (!totals)
-		return false;
-	totals->waits++;
-	totals->wait_ns += ns;
-	totals->spin_ns += ended->spin_ns;
-	if (ns > totals->max_ns)
-		totals->max_ns = ns;
-	totals->tenant = ended->waiter_tenant;
-	totals->tgid = task->tgid;
-	__builtin_memcpy(totals->comm, ended->comm, COMM_LEN);
-	return true;
-}
-
-static __always_inline struct totals *add_to_totals(const struct totals_key *key, const struct ended *ended,
-						    __u64 held_ns, __u64 free_ns, __u64 unknown_ns,
-						    bool *is_new)
-{
-	struct totals *totals = totals_for(key, is_new);
-	__u64 ns = ended->end_ns - ended->begin_ns;
-	__u32 bucket;
-
-	if (!totals)
-		return NULL;
-	if (!totals->waits || ns < totals->min_ns)
-		totals->min_ns = ns;
-	if (ns > totals->max_ns)
-		totals->max_ns = ns;
-	totals->waits++;
-	totals->failed += ended->result != 0;
-	totals->wait_ns += ns;
-	totals->spin_ns += ended->spin_ns;
-	totals->held_ns += held_ns;
-	totals->free_ns += free_ns;
-	totals->unknown_ns += unknown_ns;
-	bucket = bucket_of(ns);
-	if (bucket < BUCKETS)
-		totals->histogram[bucket]++;
-	return totals;
-}
-
-static __always_inline void send_event(struct task_struct *task, const struct ended *ended,
-				       const struct totals *totals, __u64 unknown_ns, __u8 purpose)
-{
-	const struct wait *wait = ended->wait;
 	struct event *event = bpf_ringbuf_reserve(&records, sizeof(*event), 0);
 
 	if (!event) {
@@ -519,7 +306,7 @@ static __always_inline void send_event(struct task_struct *task, const struct en
 			count(LOST_EVENT, 1);
 		if (purpose & PURPOSE_TOTALS) {
 			count(LOST_TOTALS_FULL, 1);
-			count(LOST_TOTALS_FULL_NS, ended->end_ns - ended->begin_ns);
+			count(LOST_TOTALS_FULL_NS, ended->wait_ns);
 		}
 		if (purpose & PURPOSE_TASKS)
 			count(LOST_TASKS_FULL, 1);
@@ -529,25 +316,30 @@ static __always_inline void send_event(struct task_struct *task, const struct en
 	event->kind = RECORD_EVENT;
 	event->cpu = bpf_get_smp_processor_id();
 	event->end_ns = ended->end_ns;
-	event->wait_ns = ended->end_ns - ended->begin_ns;
+	event->wait_ns = ended->wait_ns;
 	event->spin_ns = ended->spin_ns;
-	event->unknown_ns = unknown_ns;
-	event->lock = ended->lock;
-	event->stack = ended->stack;
-	event->user_stack = ended->user_stack;
-	event->waiter_tenant = ended->waiter_tenant;
-	event->slab = totals ? totals->slab : 0;
-	event->slab_offset = totals ? totals->slab_offset : ~0U;
+	event->unknown_ns = ended->unknown_ns;
+	event->lock = ended->key.lock;
+	event->stack = ended->key.stack;
+	event->user_stack = ended->key.user_stack;
+	event->waiter_tenant = ended->key.waiter_tenant;
+	event->slab = ended->slab;
+	event->slab_offset = ended->slab_offset;
 	event->result = ended->result;
-	event->tid = task->pid;
-	event->tgid = task->tgid;
+	event->tid = ended->tid;
+	event->tgid = ended->tgid;
 	__builtin_memcpy(event->comm, ended->comm, COMM_LEN);
-	event->lock_type = ended->lock_type;
-	event->mode = ended->mode;
-	event->context = ended->context;
+	event->lock_type = ended->key.lock_type;
+	event->mode = ended->key.mode;
+	event->context = ended->key.context;
 	event->purpose = purpose;
 	if (wait) {
-		event->holder = wait->main;
+		event->holder.tenant = wait->main.tenant;
+		event->holder.held_ns = wait->main.held_ns;
+		event->holder.longest_ns = wait->main.longest_ns;
+		event->holder.method = wait->main.method;
+		if (wait->main.held_ns)
+			name_task(&event->holder, &wait->main);
 		event->free_ns = wait->free_ns;
 		event->other_held_ns = wait->other.held_ns;
 		event->holder_stack = wait->holder_stack;
@@ -557,32 +349,32 @@ static __always_inline void send_event(struct task_struct *task, const struct en
 }
 
 /* The time that a second tenant held the lock, in a row of its own. */
-static __always_inline void add_share(const struct totals_key *key, __u64 held_ns)
+static __always_inline void add_share(struct ended *ended, const struct part *part)
 {
 	struct share_record *share;
-	bool is_new;
-	struct totals *totals = totals_for(key, &is_new);
 
-	if (totals) {
-		totals->held_ns += held_ns;
+	ended->key.holder_tenant = part->tenant;
+	ended->key.method = part->method;
+	ended->held_ns = part->held_ns;
+	ended->is_share = true;
+	if (add_to_totals(ended))
 		return;
-	}
 	share = bpf_ringbuf_reserve(&records, sizeof(*share), 0);
 	if (!share) {
-		count(LOST_SHARE_NS, held_ns);
+		count(LOST_SHARE_NS, part->held_ns);
 		return;
 	}
 	share->kind = RECORD_SHARE;
 	share->zero = 0;
-	share->held_ns = held_ns;
-	share->key = *key;
+	share->held_ns = part->held_ns;
+	share->key = ended->key;
 	submit(share);
 }
 
 /* Decides who is named as the holder: the tenant that held the lock longest, or nobody, or it is not known. */
-static __always_inline void name_holder(struct totals_key *key, struct wait *wait)
+static __always_inline void name_holder(struct ended *ended, struct wait *wait)
 {
-	struct holder swap;
+	struct part swap;
 
 	if (wait->other.held_ns > wait->main.held_ns) {
 		swap = wait->main;
@@ -590,72 +382,70 @@ static __always_inline void name_holder(struct totals_key *key, struct wait *wai
 		wait->other = swap;
 	}
 	if (wait->main.held_ns) {
-		key->holder_tenant = wait->main.tenant;
-		key->method = wait->main.method;
+		ended->key.holder_tenant = wait->main.tenant;
+		ended->key.method = wait->main.method;
 	} else if (wait->free_ns > wait->unknown_ns) {
-		key->holder_tenant = TENANT_NONE;
-		key->method = METHOD_FREE;
+		ended->key.holder_tenant = TENANT_NONE;
+		ended->key.method = METHOD_FREE;
 	}
+	ended->held_ns = wait->main.held_ns;
+	ended->free_ns = wait->free_ns;
+	ended->unknown_ns = wait->unknown_ns;
 }
 
-static __always_inline void count_wait(void *ctx, struct task_struct *task, struct ended *ended)
+/* Adds the wait to its totals, and says whether there was room. The stack of a new key is made sure of. */
+static __always_inline bool add_up_totals(void *ctx, struct walk *walk, struct ended *ended)
 {
-	struct totals_key key = {};
-	struct totals *totals;
+	int added = add_to_totals(ended);
+	__u64 stack;
+
+	if (added != ADDED_NEW)
+		return added;
+	stack = confirm(ctx, walk, ended->key.stack, ended->end_ns);
+	if (stack == ended->key.stack)
+		return true;
+	drop_totals(ended);
+	ended->key.stack = stack;
+	return add_to_totals(ended);
+}
+
+/* wait: NULL for spinning locks. */
+static __always_inline void count_wait(void *ctx, struct task_struct *task, struct ended *ended, struct wait *wait)
+{
 	struct walk *walk = walk_of(WALK_END);
-	struct wait *wait = ended->wait;
-	__u64 ns = ended->end_ns - ended->begin_ns, held_ns = 0, free_ns = 0, unknown_ns = ns, stack;
 	__u8 purpose;
-	bool on_task, is_new = false;
+	bool on_task;
 
 	if (!walk)
 		return;
 	on_task = on_task_stack(address_of(ctx, &walk->base), task);
-	ended->context = on_task ? CONTEXT_TASK : CONTEXT_INTERRUPT;
-	bpf_get_current_comm(ended->comm, sizeof(ended->comm));
-	ended->waiter_tenant = on_task ? tenant_of(task, true, ended->comm) : TENANT_KERNEL;
-	if (!passes(task, ended))
+	ended->key.context = on_task ? CONTEXT_TASK : CONTEXT_INTERRUPT;
+	copy_comm(ended->comm, task);
+	ended->tid = task->pid;
+	ended->tgid = task->tgid;
+	ended->key.waiter_tenant = on_task ? tenant_of(task, true, ended->comm) : TENANT_KERNEL;
+	if (!passes(task, ended->comm, ended->key.waiter_tenant, ended->key.lock_type))
 		return;
 
-	ended->stack = stack_of(ctx, walk, on_task, ended->end_ns);
-	ended->user_stack = on_task ? user_stack_of(ctx, walk, task, ended->end_ns) : 0;
-	key.lock = ended->lock;
-	key.stack = ended->stack;
-	key.user_stack = ended->user_stack;
-	key.waiter_tenant = ended->waiter_tenant;
-	key.lock_type = ended->lock_type;
-	key.mode = ended->mode;
-	key.context = ended->context;
+	ended->key.stack = stack_of(ctx, walk, on_task, ended->end_ns);
+	ended->key.user_stack = on_task ? user_stack_of(ctx, walk, task, ended->end_ns) : 0;
+	ended->unknown_ns = ended->wait_ns;
 	if (wait) {
-		add_up(wait, ns);
-		name_holder(&key, wait);
-		held_ns = wait->main.held_ns;
-		free_ns = wait->free_ns;
-		unknown_ns = wait->unknown_ns;
+		add_up(wait, ended->wait_ns);
+		name_holder(ended, wait);
 	}
-	totals = add_to_totals(&key, ended, held_ns, free_ns, unknown_ns, &is_new);
-	if (is_new) {
-		stack = confirm(ctx, walk, ended->stack, ended->end_ns);
-		if (stack != ended->stack) {
-			drop_totals(&key);
-			key.stack = ended->stack = stack;
-			totals = add_to_totals(&key, ended, held_ns, free_ns, unknown_ns, &is_new);
-		}
-	}
-	purpose = ns >= settings.threshold_ns ? PURPOSE_KEEP : 0;
-	if (!totals)
+	ended->generation = generation;
+	purpose = ended->wait_ns >= settings.threshold_ns ? PURPOSE_KEEP : 0;
+	if (!add_up_totals(ctx, walk, ended))
 		purpose |= PURPOSE_TOTALS;
-	if (!add_to_task(task, ended))
+	if (!add_to_task(ended))
 		purpose |= PURPOSE_TASKS;
 	if (purpose & ~PURPOSE_KEEP)
 		count(COUNT_SPILLED, 1);
 	if (purpose)
-		send_event(task, ended, totals, unknown_ns, purpose);
-	if (wait && wait->other.held_ns) {
-		key.holder_tenant = wait->other.tenant;
-		key.method = wait->other.method;
-		add_share(&key, wait->other.held_ns);
-	}
+		send_event(ended, wait, purpose);
+	if (wait && wait->other.held_ns)
+		add_share(ended, &wait->other);
 }
 
 static __always_inline struct spin *take_spin(struct cpu_state *cpu, __u64 lock)
@@ -692,136 +482,69 @@ static __always_inline struct wait *take_wait(struct task_state *state, __u64 lo
 	return NULL;
 }
 
+static __always_inline void describe(struct ended *ended, __u64 begin_ns, __u64 spin_ns, __u8 lock_type, __u8 mode)
+{
+	ended->wait_ns = ended->end_ns - begin_ns;
+	ended->spin_ns = spin_ns;
+	ended->key.lock_type = lock_type;
+	ended->key.mode = mode;
+}
+
 static __always_inline bool end_spin(struct cpu_state *cpu, struct ended *ended)
 {
-	struct spin *spin = take_spin(cpu, ended->lock);
+	struct spin *spin = take_spin(cpu, ended->key.lock);
 
 	if (!spin)
 		return false;
-	ended->begin_ns = spin->begin_ns;
-	ended->spin_ns = ended->end_ns - spin->begin_ns;
-	ended->lock_type = lock_type_of(spin->flags);
-	ended->mode = mode_of(spin->flags);
+	describe(ended, spin->begin_ns, ended->end_ns - spin->begin_ns, lock_type_of(spin->flags), mode_of(spin->flags));
 	return true;
 }
 
-static __always_inline bool end_sleep(struct task_struct *task, struct ended *ended)
+static __always_inline struct wait *end_sleep(struct task_struct *task, struct ended *ended)
 {
 	struct task_state *state = bpf_task_storage_get(&task_states, task, NULL, 0);
-	struct wait *wait = state ? take_wait(state, ended->lock) : NULL;
+	struct wait *wait = state ? take_wait(state, ended->key.lock) : NULL;
 
 	if (!wait)
-		return false;
+		return NULL;
 	settle(wait, ended->end_ns);
 	if (wait->spinning)
 		wait->spin_ns += ended->end_ns - wait->phase_ns;
 	else
-		__sync_fetch_and_add(&sleepers, -1);
-	ended->wait = wait;
-	ended->begin_ns = wait->begin_ns;
-	ended->spin_ns = wait->spin_ns;
-	ended->lock_type = wait->lock_type;
-	ended->mode = wait->mode;
+		__sync_fetch_and_add(sleepers_like(task), -1);
+	describe(ended, wait->begin_ns, wait->spin_ns, wait->lock_type, wait->mode);
 	if (!ended->result) {
-		state->acquired = ended->lock;
+		state->acquired = ended->key.lock;
 		state->acquired_ns = ended->end_ns;
 		state->woken_ns = wait->woken_ns;
 		state->before = wait->hand;
 		state->before_ns = wait->hand_acquired_ns;
 	}
-	return true;
+	return wait;
 }
 
 SEC("tp_btf/contention_end")
 int BPF_PROG(contention_end, void *lock, int result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct ended ended = { .lock = (__u64)lock, .end_ns = bpf_ktime_get_ns(), .result = result };
+	struct ended ended = { .key.lock = (__u64)lock, .end_ns = bpf_ktime_get_ns(), .result = result };
 	struct cpu_state *cpu = this_cpu_state();
+	struct wait *wait = NULL;
 
 	if (!recording || !cpu || cpu->busy)
 		return 0; /* busy: counted at its begin */
-	if (!end_spin(cpu, &ended) && !end_sleep(task, &ended)) {
-		count(COUNT_NO_BEGIN, 1);
-		return 0;
+	if (!end_spin(cpu, &ended)) {
+		wait = end_sleep(task, &ended);
+		if (!wait) {
+			count(COUNT_NO_BEGIN, 1);
+			return 0;
+		}
 	}
 	count(COUNT_ENDED, 1);
 	address_of(ctx, &cpu->busy);
-	count_wait(ctx, task, &ended);
+	count_wait(ctx, task, &ended, wait);
 	cpu->busy = 0;
 	return 0;
 }
 
-/* ---- new tenants ---- */
-
-/* Cgroups may be gone before the recorder looks for their names. */
-SEC("tp_btf/cgroup_mkdir")
-int BPF_PROG(cgroup_mkdir, struct cgroup *cgroup, const char *path)
-{
-	struct cgroup_notice *notice = bpf_ringbuf_reserve(&records, sizeof(*notice), 0);
-
-	if (!notice) {
-		count(LOST_NOTICE, 1);
-		return 0;
-	}
-	__builtin_memset(notice, 0, sizeof(*notice));
-	notice->kind = RECORD_CGROUP;
-	notice->hierarchy = cgroup->root->hierarchy_id;
-	notice->id = cgroup->kn->id;
-	bpf_probe_read_kernel_str(notice->path, sizeof(notice->path), path);
-	submit(notice);
-	return 0;
-}
-
-static __always_inline bool may_be_sandbox(const char *comm)
-{
-	return !__builtin_memcmp(comm, "runsc", 5) || !__builtin_memcmp(comm, "exe", 4) ||
-	       !__builtin_memcmp(comm, "firecracker", 11) || !__builtin_memcmp(comm, "qemu-system", 11) ||
-	       !__builtin_memcmp(comm, "cloud-hyper", 11);
-}
-
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
-{
-	struct exec_notice *notice;
-	char comm[COMM_LEN];
-
-	bpf_get_current_comm(comm, sizeof(comm));
-	if (!may_be_sandbox(comm))
-		return 0;
-	notice = bpf_ringbuf_reserve(&records, sizeof(*notice), 0);
-	if (!notice) {
-		count(LOST_NOTICE, 1);
-		return 0;
-	}
-	notice->kind = RECORD_EXEC;
-	notice->tgid = task->tgid;
-	__builtin_memcpy(notice->comm, comm, COMM_LEN);
-	submit(notice);
-	return 0;
-}
-
-/* The processes that a sandbox starts belong to it. */
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
-{
-	__u32 of = parent->tgid, tgid = child->tgid;
-	__u64 *tenant;
-
-	if (!have_sandboxes || of == tgid)
-		return 0;
-	tenant = bpf_map_lookup_elem(&sandboxes, &of);
-	if (tenant)
-		bpf_map_update_elem(&sandboxes, &tgid, tenant, BPF_ANY);
-	return 0;
-}
-
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(process_exit, struct task_struct *task)
-{
-	__u32 tgid = task->tgid;
-
-	if (have_sandboxes && task->pid == task->tgid)
-		bpf_map_delete_elem(&sandboxes, &tgid);
-	return 0;
-}
+#include "notices.bpf.h"

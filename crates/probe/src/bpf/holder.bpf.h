@@ -21,12 +21,21 @@ enum lock_state {
 	STATE_READERS = 3, /* by nobody knows which readers */
 };
 
-/* A task that has, or had, the lock. */
+/* A task that has, or had, the lock. Its name is read only for events: a task_struct lies in many cache lines, and most
+ * of them are cold here. */
 struct hand {
 	__u64 tenant;
-	__u32 tid;
-	__u32 tgid;
-	__u8 comm[COMM_LEN];
+	__u64 task; /* address of its task_struct, 0: none */
+};
+
+/* What a tenant held of a wait. */
+struct part {
+	__u64 tenant;
+	__u64 held_ns;
+	__u64 longest_ns;
+	__u64 task; /* the one that held it longest at a stretch ... */
+	__u64 alive_ns; /* ... and a time at which it was still alive */
+	__u64 method;
 };
 
 struct wait {
@@ -41,8 +50,8 @@ struct wait {
 	__u64 holder_stack;
 	__u64 release_stack;
 	struct hand seen; /* the owner at the last look */
-	struct holder main; /* the tenant that held the lock longest */
-	struct holder other;
+	struct part main; /* the tenant that held the lock longest */
+	struct part other;
 	struct hand hand; /* the waker, when it woke this task */
 	__u64 hand_acquired_ns; /* when it had got the lock, 0: not known */
 	__u8 lock_type;
@@ -79,23 +88,36 @@ struct {
 static __always_inline void remember_owner(struct wait *wait, __u64 owner)
 {
 	struct task_struct *task = (struct task_struct *)owner;
-	struct hand *seen = &wait->seen;
+	__u8 comm[COMM_LEN] = {};
 
+	wait->seen.task = owner;
 	if (bpf_ksym_exists(bpf_rdonly_cast)) {
 		task = bpf_rdonly_cast(task, bpf_core_type_id_kernel(struct task_struct));
-		seen->tid = task->pid;
-		seen->tgid = task->tgid;
 		wait->owner_runs = task->on_cpu;
-		*(__u64 *)&seen->comm[0] = *(__u64 *)&task->comm[0];
-		*(__u64 *)&seen->comm[8] = *(__u64 *)&task->comm[8];
-		seen->tenant = tenant_of(task, true, seen->comm);
+		if (settings.tenant_by == TENANT_BY_COMM)
+			copy_comm(comm, task);
+		wait->seen.tenant = tenant_of(task, true, comm);
 		return;
 	}
-	seen->tid = BPF_CORE_READ(task, pid);
-	seen->tgid = BPF_CORE_READ(task, tgid);
 	wait->owner_runs = BPF_CORE_READ(task, on_cpu);
-	BPF_CORE_READ_INTO(&seen->comm, task, comm);
-	seen->tenant = tenant_of(task, false, seen->comm);
+	if (settings.tenant_by == TENANT_BY_COMM)
+		BPF_CORE_READ_INTO(&comm, task, comm);
+	wait->seen.tenant = tenant_of(task, false, comm);
+}
+
+/*
+ * Fills in which task it was. It may have ended since it was seen, and its
+ * task_struct be another task's by now: one that started later.
+ */
+static __always_inline void name_task(struct holder *holder, const struct part *part)
+{
+	struct task_struct *task = (struct task_struct *)part->task;
+
+	if (!task || BPF_CORE_READ(task, start_time) > part->alive_ns)
+		return;
+	holder->tid = BPF_CORE_READ(task, pid);
+	holder->tgid = BPF_CORE_READ(task, tgid);
+	BPF_CORE_READ_INTO(&holder->comm, task, comm);
 }
 
 /* What the lock says now. waiter: the address of the waiting task. */
@@ -129,9 +151,9 @@ static __always_inline __u8 look(struct wait *wait, __u64 waiter)
 }
 
 /* Says that a tenant, by one of its tasks, held the lock for a part of the wait. */
-static __always_inline void credit(struct wait *wait, const struct hand *who, __u64 ns, __u8 method)
+static __always_inline void credit(struct wait *wait, const struct hand *who, __u64 alive_ns, __u64 ns, __u8 method)
 {
-	struct holder *to;
+	struct part *to;
 
 	if (!wait->main.held_ns || wait->main.tenant == who->tenant)
 		to = &wait->main;
@@ -148,10 +170,9 @@ static __always_inline void credit(struct wait *wait, const struct hand *who, __
 	if (ns <= to->longest_ns)
 		return;
 	to->longest_ns = ns;
-	to->tid = who->tid;
-	to->tgid = who->tgid;
+	to->task = who->task;
+	to->alive_ns = alive_ns;
 	to->method = method;
-	__builtin_memcpy(to->comm, who->comm, COMM_LEN);
 }
 
 /* Time since the last look. A waker on another CPU may have looked after this program read the clock. */
@@ -166,10 +187,10 @@ static __always_inline __u64 since_look(struct wait *wait, __u64 now)
 /* Settles the time since the last look without help from a waker. */
 static __always_inline void settle(struct wait *wait, __u64 now)
 {
-	__u64 ns = since_look(wait, now);
+	__u64 looked = wait->look_ns, ns = since_look(wait, now);
 
 	if (wait->state == STATE_HELD)
-		credit(wait, &wait->seen, ns, METHOD_OWNER_WORD);
+		credit(wait, &wait->seen, looked, ns, METHOD_OWNER_WORD);
 	else if (wait->state == STATE_FREE && (!wait->spinning || ns <= FREE_SPIN_NS))
 		wait->free_ns += ns;
 	else
@@ -187,14 +208,14 @@ static __always_inline void settle_hands(struct wait *wait, const struct hand *s
 	__u64 woken = its->woken_ns >= since ? its->woken_ns : its->acquired_ns;
 	__u64 before = its->before_ns >= since && its->before_ns <= woken ? its->before_ns : 0;
 
-	credit(wait, waker, now - its->acquired_ns, METHOD_ACQUIRER);
+	credit(wait, waker, now, now - its->acquired_ns, METHOD_ACQUIRER);
 	wait->free_ns += its->acquired_ns - woken;
 	if (wait->state == STATE_FREE) {
 		wait->free_ns += woken - since;
-	} else if (wait->state == STATE_HELD && woken == its->woken_ns && its->before.tid == seen->tid) {
-		credit(wait, seen, woken - since, METHOD_OWNER_AND_WAKER);
+	} else if (wait->state == STATE_HELD && woken == its->woken_ns && its->before.task == seen->task) {
+		credit(wait, seen, since, woken - since, METHOD_OWNER_AND_WAKER);
 	} else if (before && woken == its->woken_ns) {
-		credit(wait, &its->before, woken - before, METHOD_ACQUIRER);
+		credit(wait, &its->before, before, woken - before, METHOD_ACQUIRER);
 		wait->unknown_ns += before - since;
 	} else {
 		wait->unknown_ns += woken - since;
@@ -211,11 +232,11 @@ static __always_inline void settle_woken(struct wait *wait, const struct hand *s
 {
 	__u64 since = wait->look_ns, ns = since_look(wait, now);
 
-	if (wait->state == STATE_HELD && seen->tid == waker->tid)
-		credit(wait, waker, ns, METHOD_OWNER_AND_WAKER);
+	if (wait->state == STATE_HELD && seen->task == waker->task)
+		credit(wait, waker, now, ns, METHOD_OWNER_AND_WAKER);
 	else if (wait->state == STATE_READERS && state != STATE_READERS)
 		/* No reader gets in past a waiting writer: the last to leave held the lock all the time. */
-		credit(wait, waker, ns, METHOD_LAST_READER);
+		credit(wait, waker, now, ns, METHOD_LAST_READER);
 	else if (its && its->acquired == wait->lock && its->acquired_ns >= since && its->acquired_ns <= now)
 		settle_hands(wait, seen, waker, its, since, now);
 	else

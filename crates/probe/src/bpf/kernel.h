@@ -141,6 +141,7 @@ struct task_struct {
 	struct pid *thread_pid;
 	const struct cred *cred;
 	void *bpf_storage;
+	__u64 start_time;
 } __attribute__((preserve_access_index));
 
 struct mutex {

@@ -13,14 +13,16 @@ volatile __u32 generation = 0;
 /* Set by the recorder when all programs are attached, cleared before they are detached. */
 volatile __u32 recording = 0;
 
-/* How many tasks sleep in a wait: sched_waking has nothing to do while there is none. */
-__u64 sleepers = 0;
+/* How many tasks sleep in a wait, by the low bits of their tids: almost all that sched_waking sees are not among them. */
+#define SLEEPER_BITS 10
+__u32 sleepers[1 << SLEEPER_BITS] = {};
 
 /* Set by the recorder when there is any entry in sandboxes. */
 volatile __u32 have_sandboxes = 0;
 
 /* Sums over waits. Written at contention_end, read and emptied by the recorder, which sets the size. Full, or no memory
- * at that moment: the wait is sent through the ring buffer instead and added up by the recorder. Per CPU, and a program never interrupts itself: no atomics. */
+ * at that moment: the wait is sent through the ring buffer instead and added up by the recorder. Per CPU, and a program
+ * never interrupts itself: no atomics. */
 struct totals_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, 16384);
@@ -41,6 +43,21 @@ struct task_totals_map {
 };
 struct task_totals_map tasks_0 SEC(".maps");
 struct task_totals_map tasks_1 SEC(".maps");
+
+/* The same sums ahead of the maps, for what comes first in a time bucket: 2 * SLOTS, one half for each generation.
+ * Written at contention_end, read by the recorder. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2 * SLOTS);
+	__type(key, __u32);
+	__type(value, struct totals_slot);
+} totals_slots SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2 * SLOTS);
+	__type(key, __u32);
+	__type(value, struct task_slot);
+} task_slots SEC(".maps");
 
 /* Single waits, new stacks, notices. Read by the recorder, which sets the size. Full: counted by kind. */
 struct {

@@ -136,6 +136,23 @@ struct task_totals {
 	__u8 comm[COMM_LEN];
 };
 
+/* What each CPU keeps for itself, ahead of the hash maps; valid while its generation is the current one. */
+#define SLOT_BITS 8
+#define SLOTS (1 << SLOT_BITS)
+#define NO_GENERATION 0xffffffffU
+struct totals_slot {
+	__u32 generation;
+	__u32 zero;
+	struct totals_key key;
+	struct totals totals;
+};
+struct task_slot {
+	__u32 generation;
+	__u32 zero;
+	struct task_key key;
+	struct task_totals totals;
+};
+
 struct slab_cache {
 	__u8 name[CACHE_NAME_LEN];
 };
@@ -278,6 +295,8 @@ struct settings {
 	__u32 controller; /* enum cgroup_subsys_id of this kernel, for TENANT_BY_CGROUP_V1 */
 	__u32 cgroup_level;
 	__u32 type_mask; /* bit per enum lock_type */
+	__u32 slot_mask; /* how many slots are used, less one */
+	__u32 zero;
 	__u8 filter_cgroup;
 	__u8 filter_tgid;
 	__u8 filter_tid;
@@ -293,6 +312,8 @@ _Static_assert(sizeof(struct totals_key) == 48, "");
 _Static_assert(sizeof(struct totals) == 608, "");
 _Static_assert(sizeof(struct task_key) == 8, "");
 _Static_assert(sizeof(struct task_totals) == 64, "");
+_Static_assert(sizeof(struct totals_slot) == 664, "");
+_Static_assert(sizeof(struct task_slot) == 80, "");
 _Static_assert(sizeof(struct holder) == 56, "");
 _Static_assert(sizeof(struct event) == 208, "");
 _Static_assert(sizeof(struct stack_record) == 5144, "");
@@ -301,7 +322,7 @@ _Static_assert(sizeof(struct exec_notice) == 24, "");
 _Static_assert(sizeof(struct share_record) == 64, "");
 _Static_assert(sizeof(struct rule) == 24, "");
 _Static_assert(sizeof(struct rules) == 393232, "");
-_Static_assert(sizeof(struct settings) == 48, "");
+_Static_assert(sizeof(struct settings) == 56, "");
 _Static_assert(__builtin_offsetof(struct totals_key, lock_type) == 40, "");
 _Static_assert(__builtin_offsetof(struct totals, slab) == 72, "");
 _Static_assert(__builtin_offsetof(struct totals, histogram) == 88, "");
@@ -314,6 +335,6 @@ _Static_assert(__builtin_offsetof(struct stack_record, addresses) == 24, "");
 _Static_assert(__builtin_offsetof(struct stack_record, words) == 1048, "");
 _Static_assert(__builtin_offsetof(struct cgroup_notice, path) == 16, "");
 _Static_assert(__builtin_offsetof(struct rules, rules) == 16, "");
-_Static_assert(__builtin_offsetof(struct settings, peek) == 47, "");
+_Static_assert(__builtin_offsetof(struct settings, peek) == 55, "");
 
 #endif

@@ -51,10 +51,10 @@ static __always_inline __u64 peek(__u64 address)
 	return value;
 }
 
-/* The verifier does no sums on a context pointer; having been in a map, it is a number. */
-static __always_inline __u64 address_of(void *ctx, volatile __u64 *through)
+/* The verifier does no sums on a pointer to a context or a task; having been in a map, it is a number. */
+static __always_inline __u64 address_of(void *pointer, volatile __u64 *through)
 {
-	*through = (__u64)ctx;
+	*through = (__u64)pointer;
 	return *through;
 }
 

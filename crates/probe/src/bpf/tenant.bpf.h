@@ -10,6 +10,12 @@
  */
 #define FIELD(typed, task, ...) ((typed) ? ___arrow(task, __VA_ARGS__) : BPF_CORE_READ(task, __VA_ARGS__))
 
+static __always_inline void copy_comm(__u8 *to, struct task_struct *task)
+{
+	*(__u64 *)to = *(__u64 *)&task->comm[0];
+	*(__u64 *)(to + 8) = *(__u64 *)&task->comm[8];
+}
+
 static __always_inline struct cgroup *cgroup_of(struct task_struct *task, bool typed)
 {
 	struct css_set *css;

@@ -1,14 +1,15 @@
 //! Loading, attaching, and taking out what was collected.
 
-use super::drain::{Plain, drain, read_plain};
+use super::drain::{Plain, drain, read_half, read_plain};
 use super::recall::Rules;
+use super::setup::{attach, configure, fill_filters, ring_buffer};
 use super::skeleton::types::bss as Shared;
-use super::skeleton::{ContentionSkel, ContentionSkelBuilder, OpenContentionSkel};
-use super::{Error, Options, TenantBy, codes, types};
+use super::skeleton::{ContentionSkel, ContentionSkelBuilder};
+use super::{Error, Options, codes, types};
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
-use libbpf_rs::{Link, MapCore, MapFlags, OpenObject, RingBuffer, RingBufferBuilder};
+use libbpf_rs::{Link, MapCore, MapFlags, OpenObject, RingBuffer};
+use lima_model::Loss;
 use lima_model::manifest::{Program, Workings};
-use lima_model::{LockType, Loss};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
@@ -26,6 +27,10 @@ unsafe impl Plain for types::totals {}
 unsafe impl Plain for types::task_key {}
 // SAFETY: as above.
 unsafe impl Plain for types::task_totals {}
+// SAFETY: as above.
+unsafe impl Plain for types::totals_slot {}
+// SAFETY: as above.
+unsafe impl Plain for types::task_slot {}
 // SAFETY: as above.
 unsafe impl Plain for types::event {}
 // SAFETY: as above.
@@ -53,7 +58,7 @@ pub enum Record {
 }
 
 impl Record {
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         Some(match read_plain::<u32>(bytes)? {
             1 => Self::Event(Box::new(read_plain(bytes)?)),
             2 => Self::Stack(Box::new(read_plain(bytes)?)),
@@ -68,10 +73,10 @@ impl Record {
 // SAFETY: a number.
 unsafe impl Plain for u32 {}
 
-/// The sums of one time bucket, taken out of the kernel.
+/// The sums of one time bucket, taken out of the kernel. A key may stand there several times: each CPU has its own sums.
 #[derive(Debug, Default)]
 pub struct Taken {
-    /// Totals with their keys, the CPUs added up.
+    /// Totals with their keys.
     pub totals: Vec<(types::totals_key, types::totals)>,
     /// Totals by task.
     pub tasks: Vec<(types::task_key, types::task_totals)>,
@@ -88,6 +93,7 @@ impl Counters {
     const ENDED: usize = 18;
     const RECALLED: usize = 19;
     const WALKED: usize = 20;
+    const OWN: usize = 21;
     const SPILLED: usize = 22;
 
     /// What was lost for a cause that the kernel side counts; 0 for the others.
@@ -111,6 +117,7 @@ impl Counters {
             stacks_recalled: self.0[Self::RECALLED],
             stacks_walked: self.0[Self::WALKED],
             waits_spilled: self.0[Self::SPILLED],
+            own_waits: self.0[Self::OWN],
         }
     }
 }
@@ -158,7 +165,9 @@ impl<'obj> Collector<'obj> {
         let ring = ring_buffer(&skeleton, &queue)?;
         let cpus = libbpf_rs::num_possible_cpus().map_err(Error::map("count the CPUs"))?;
         let links = attach(&skeleton, &mut notes)?;
-        let mut collector = Self { ring, queue, links, skeleton, rules: Rules::new(), generation: 0, cpus, notes };
+        let mut collector = Self { ring, queue, links, skeleton, rules: Rules::new(), generation: 1, cpus, notes };
+        // Not 0, which is what unused slots say.
+        collector.share(|shared| &raw mut shared.generation, 1);
         collector.share(|shared| &raw mut shared.recording, 1);
         Ok(collector)
     }
@@ -192,13 +201,36 @@ impl<'obj> Collector<'obj> {
     /// When a map cannot be read.
     pub fn take(&mut self, bucket: u32) -> Result<Taken, Error> {
         let maps = &self.skeleton.maps;
-        let (totals, tasks) =
-            if bucket & 1 == 1 { (&maps.totals_1, &maps.tasks_1) } else { (&maps.totals_0, &maps.tasks_0) };
+        let upper = bucket & 1 == 1;
+        let (totals, tasks) = if upper { (&maps.totals_1, &maps.tasks_1) } else { (&maps.totals_0, &maps.tasks_0) };
         let mut taken = Taken::default();
         let failed = |source| Error::Map { what: "take out the totals", source };
-        drain(totals.as_fd(), self.cpus, |key, values| taken.totals.push((*key, add_totals(values))))
-            .map_err(failed)?;
-        drain(tasks.as_fd(), self.cpus, |key, values| taken.tasks.push((*key, add_tasks(values)))).map_err(failed)?;
+        let mut add = |key: &_, sums: &types::totals| {
+            // A CPU that had nothing to do with the key.
+            if sums.waits > 0 || sums.held_ns > 0 {
+                taken.totals.push((*key, *sums));
+            }
+        };
+        drain(totals.as_fd(), self.cpus, |key, cpus| cpus.iter().for_each(|sums| add(key, sums))).map_err(failed)?;
+        let slots = codes::SLOTS;
+        read_half(maps.totals_slots.as_fd(), slots, upper, self.cpus, |slot: &types::totals_slot| {
+            if slot.generation == bucket {
+                add(&slot.key, &slot.totals);
+            }
+        })
+        .map_err(failed)?;
+        let mut add = |key: &_, sums: &types::task_totals| {
+            if sums.waits > 0 {
+                taken.tasks.push((*key, *sums));
+            }
+        };
+        drain(tasks.as_fd(), self.cpus, |key, cpus| cpus.iter().for_each(|sums| add(key, sums))).map_err(failed)?;
+        read_half(maps.task_slots.as_fd(), slots, upper, self.cpus, |slot: &types::task_slot| {
+            if slot.generation == bucket {
+                add(&slot.key, &slot.totals);
+            }
+        })
+        .map_err(failed)?;
         Ok(taken)
     }
 
@@ -317,149 +349,4 @@ fn wait_for_programs() {
         // Kernels with nohz_full CPUs refuse it. A program runs for microseconds.
         thread::sleep(Duration::from_millis(20));
     }
-}
-
-fn configure(open: &mut OpenContentionSkel<'_>, options: &Options) -> Result<(), Error> {
-    for map in [&mut open.maps.totals_0, &mut open.maps.totals_1, &mut open.maps.tasks_0, &mut open.maps.tasks_1] {
-        map.set_max_entries(options.max_totals).map_err(Error::map("set the size of the totals"))?;
-    }
-    open.maps.records.set_max_entries(options.buffer_bytes).map_err(Error::map("set the size of the ring buffer"))?;
-    let filters = &options.filters;
-    let (tenant_by, controller) = match &options.tenant_by {
-        TenantBy::Cgroup(None) => (0, 0),
-        TenantBy::Cgroup(Some(name)) => (1, controller_number(name)?),
-        TenantBy::Pidns => (2, 0),
-        TenantBy::Comm => (3, 0),
-        TenantBy::User => (4, 0),
-    };
-    let types = if filters.types.is_empty() { LockType::TRACED } else { &filters.types };
-    let rodata = open.maps.rodata_data.as_deref_mut();
-    let Some(rodata) = rodata else { return Err(Error::Option("the BPF object lacks its settings".to_owned())) };
-    rodata.settings = types::settings {
-        threshold_ns: options.threshold_ns,
-        wakeup_bytes: u64::from(options.buffer_bytes) / 4,
-        cgroup_id: filters.cgroup.map_or(0, |(id, _)| id),
-        tenant_by,
-        controller,
-        cgroup_level: filters.cgroup.map_or(0, |(_, level)| level),
-        type_mask: types.iter().fold(0, |mask, &lock_type| mask | 1 << lock_type as u32),
-        filter_cgroup: filters.cgroup.is_some().into(),
-        filter_tgid: (!filters.pids.is_empty()).into(),
-        filter_tid: (!filters.tids.is_empty()).into(),
-        filter_comm: (!filters.comms.is_empty()).into(),
-        filter_tenant: filters.tenants.is_some().into(),
-        filter_cpu: (!filters.cpus.is_empty()).into(),
-        user_stacks: options.user_stacks.into(),
-        peek: 1,
-    };
-    Ok(())
-}
-
-/// This kernel's number of a v1 controller: `enum cgroup_subsys_id` in its BTF.
-fn controller_number(name: &str) -> Result<u32, Error> {
-    let wanted = format!("{name}_cgrp_id");
-    let btf = libbpf_rs::btf::Btf::from_vmlinux().map_err(Error::load)?;
-    let subsystems = btf.type_by_name::<libbpf_rs::btf::types::Enum<'_>>("cgroup_subsys_id");
-    let number = subsystems.and_then(|subsystems| {
-        let member = subsystems.iter().find(|member| member.name.is_some_and(|name| name == wanted.as_str()))?;
-        u32::try_from(member.value).ok()
-    });
-    number.ok_or_else(|| Error::Option(format!("this kernel has no cgroup controller `{name}`")))
-}
-
-fn fill_filters(skeleton: &ContentionSkel<'_>, options: &Options) -> Result<(), Error> {
-    let maps = &skeleton.maps;
-    let filters = &options.filters;
-    let put = |map: &libbpf_rs::MapMut<'_>, key: &[u8]| {
-        map.update(key, &[1], MapFlags::ANY).map_err(Error::map("set a filter (4096 values are the most)"))
-    };
-    filters.pids.iter().try_for_each(|id| put(&maps.filter_tgids, &id.to_ne_bytes()))?;
-    filters.tids.iter().try_for_each(|id| put(&maps.filter_tids, &id.to_ne_bytes()))?;
-    filters.cpus.iter().try_for_each(|id| put(&maps.filter_cpus, &id.to_ne_bytes()))?;
-    for comm in &filters.comms {
-        let mut name = [0u8; 16];
-        let length = comm.len().min(15);
-        name[..length].copy_from_slice(&comm.as_bytes()[..length]);
-        put(&maps.filter_comms, &name)?;
-    }
-    filters.tenants.iter().flatten().try_for_each(|id| put(&maps.filter_tenants, &id.to_ne_bytes()))
-}
-
-fn ring_buffer<'obj>(
-    skeleton: &ContentionSkel<'obj>,
-    queue: &Rc<RefCell<VecDeque<Record>>>,
-) -> Result<RingBuffer<'obj>, Error> {
-    let queue = Rc::clone(queue);
-    let mut builder = RingBufferBuilder::new();
-    let take = move |bytes: &[u8]| {
-        queue.borrow_mut().extend(Record::parse(bytes));
-        0
-    };
-    builder.add(&skeleton.maps.records, take).map_err(Error::map("open the ring buffer"))?;
-    builder.build().map_err(Error::map("open the ring buffer"))
-}
-
-/// The programs without which there is nothing to record, in the order of attaching: a begin that is seen must find its
-/// end attached. The other programs make names better.
-const NEEDED: [&str; 3] = ["contention_end", "sched_waking", "contention_begin"];
-
-fn attach(skeleton: &ContentionSkel<'_>, notes: &mut Vec<String>) -> Result<Vec<Link>, Error> {
-    let order = |name: &str| NEEDED.iter().position(|needed| *needed == name);
-    let mut programs: Vec<_> = skeleton.object().progs_mut().collect();
-    programs.sort_by_key(|program| order(&program.name().to_string_lossy()));
-    let mut links = Vec::new();
-    for program in programs {
-        let name = program.name().to_string_lossy().into_owned();
-        match program.attach() {
-            Ok(link) => links.push(link),
-            Err(source) if order(&name).is_some() => {
-                let event = program.section().to_string_lossy().into_owned();
-                return Err(Error::Attach { event, source });
-            }
-            Err(source) => {
-                notes.push(format!("cannot attach to {name}: {source}; tenants that start later may lack names"))
-            }
-        }
-    }
-    Ok(links)
-}
-
-fn add_totals(cpus: &[types::totals]) -> types::totals {
-    let mut sum = types::totals { slab_offset: codes::NO_OFFSET, ..types::totals::default() };
-    for cpu in cpus {
-        // A CPU that only shared in the held time has no shortest wait.
-        if cpu.waits > 0 && (sum.waits == 0 || cpu.min_ns < sum.min_ns) {
-            sum.min_ns = cpu.min_ns;
-        }
-        sum.max_ns = sum.max_ns.max(cpu.max_ns);
-        sum.waits += cpu.waits;
-        sum.failed += cpu.failed;
-        sum.wait_ns += cpu.wait_ns;
-        sum.spin_ns += cpu.spin_ns;
-        sum.held_ns += cpu.held_ns;
-        sum.free_ns += cpu.free_ns;
-        sum.unknown_ns += cpu.unknown_ns;
-        if cpu.slab != 0 {
-            sum.slab = cpu.slab;
-            sum.slab_offset = cpu.slab_offset;
-        }
-        for (sum, waits) in sum.histogram.iter_mut().zip(&cpu.histogram) {
-            *sum += waits;
-        }
-    }
-    sum
-}
-
-fn add_tasks(cpus: &[types::task_totals]) -> types::task_totals {
-    let mut sum = types::task_totals::default();
-    for cpu in cpus.iter().filter(|cpu| cpu.waits > 0) {
-        sum = types::task_totals {
-            waits: sum.waits + cpu.waits,
-            wait_ns: sum.wait_ns + cpu.wait_ns,
-            max_ns: sum.max_ns.max(cpu.max_ns),
-            spin_ns: sum.spin_ns + cpu.spin_ns,
-            ..*cpu
-        };
-    }
-    sum
 }

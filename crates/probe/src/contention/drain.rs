@@ -1,4 +1,4 @@
-//! Emptying a per-CPU hash map in batches.
+//! Reading per-CPU maps in batches: emptying a hash map, and looking at one half of an array.
 
 use libbpf_rs::libbpf_sys;
 use std::io;
@@ -76,4 +76,45 @@ pub fn drain<K: Plain, V: Plain>(map: BorrowedFd<'_>, cpus: usize, mut each: imp
         token = token_out;
         first = false;
     }
+}
+
+/// Gives each CPU's share of each element in one half of a per-CPU array to `each`; a half has `length` elements.
+///
+/// # Errors
+/// What the kernel says; what was read until then has been given to `each`.
+pub fn read_half<V: Plain>(
+    map: BorrowedFd<'_>,
+    length: u32,
+    upper: bool,
+    cpus: usize,
+    mut each: impl FnMut(&V),
+) -> io::Result<()> {
+    let room = length as usize;
+    let mut keys: Vec<u32> = Vec::with_capacity(room);
+    let mut values: Vec<V> = Vec::with_capacity(room * cpus);
+    let mut count = length;
+    // The kernel goes on after this element.
+    let mut after = length - 1;
+    let mut token_out: u32 = 0;
+    // SAFETY: the buffers have room for `count` keys and `count * cpus` values; the size of V is a multiple of eight, as
+    // the kernel lays per-CPU values out, and that of the map (checked in layout.rs).
+    let result = unsafe {
+        libbpf_sys::bpf_map_lookup_batch(
+            map.as_raw_fd(),
+            if upper { ptr::from_mut(&mut after).cast() } else { ptr::null_mut() },
+            ptr::from_mut(&mut token_out).cast(),
+            keys.as_mut_ptr().cast(),
+            values.as_mut_ptr().cast(),
+            &raw mut count,
+            ptr::null(),
+        )
+    };
+    // ENOENT: the array ends here.
+    if result < 0 && result != -libc::ENOENT {
+        return Err(io::Error::from_raw_os_error(-result));
+    }
+    // SAFETY: the kernel wrote `count` keys and `count * cpus` values.
+    unsafe { values.set_len((count as usize).min(room) * cpus) };
+    values.iter().for_each(&mut each);
+    Ok(())
 }

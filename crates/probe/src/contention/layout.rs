@@ -1,8 +1,8 @@
 //! The Rust side of the records against the numbers that the C side asserts.
 
 use super::types::{
-    cgroup_notice, event, exec_notice, holder, rule, rules, settings, share_record, stack_record, task_key,
-    task_totals, totals, totals_key,
+    cgroup_notice, event, exec_notice, holder, rule, rules, settings, share_record, stack_record, task_key, task_slot,
+    task_totals, totals, totals_key, totals_slot,
 };
 use std::mem::offset_of;
 
@@ -20,6 +20,8 @@ fn sizes_and_offsets_are_those_of_the_kernel_side() {
         ("totals", size_of::<totals>()),
         ("task_key", size_of::<task_key>()),
         ("task_totals", size_of::<task_totals>()),
+        ("totals_slot", size_of::<totals_slot>()),
+        ("task_slot", size_of::<task_slot>()),
         ("holder", size_of::<holder>()),
         ("event", size_of::<event>()),
         ("stack_record", size_of::<stack_record>()),
@@ -53,5 +55,13 @@ fn sizes_and_offsets_are_those_of_the_kernel_side() {
 
 #[test]
 fn values_of_per_cpu_maps_are_multiples_of_eight() {
-    assert_eq!((size_of::<totals>() % 8, size_of::<task_totals>() % 8), (0, 0));
+    let sizes = [size_of::<totals>(), size_of::<task_totals>(), size_of::<totals_slot>(), size_of::<task_slot>()];
+    assert_eq!(sizes.map(|size| size % 8), [0; 4]);
+}
+
+#[test]
+fn there_are_as_many_slots_on_both_sides() {
+    let header = include_str!("../bpf/records.h");
+    let bits = header.lines().find_map(|line| line.strip_prefix("#define SLOT_BITS ")).unwrap();
+    assert_eq!(1 << bits.parse::<u32>().unwrap(), super::codes::SLOTS);
 }

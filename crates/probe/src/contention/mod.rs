@@ -10,6 +10,7 @@ mod error;
 mod layout;
 mod options;
 mod recall;
+mod setup;
 
 pub use collector::{Collector, Counters, Record, Taken};
 pub use error::Error;
@@ -25,7 +26,7 @@ mod skeleton {
 pub mod types {
     pub use super::skeleton::types::{
         cgroup_notice, event, exec_notice, holder, rule, rules, settings, share_record, stack_record, task_key,
-        task_totals, totals, totals_key,
+        task_slot, task_totals, totals, totals_key, totals_slot,
     };
 }
 
@@ -49,6 +50,8 @@ pub mod codes {
     pub const PURPOSE_TASKS: u8 = 4;
     /// The lock lies in no slab object, or its offset is not known.
     pub const NO_OFFSET: u32 = u32::MAX;
+    /// How many slots each CPU has for the totals of a time bucket, ahead of the hash maps.
+    pub const SLOTS: u32 = 256;
 }
 
 /// The kernel side's number of all processes of a name: FNV-1a, as `comm_tenant` in `bpf/tenant.bpf.h`.

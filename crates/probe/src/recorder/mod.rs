@@ -4,28 +4,29 @@
 //! finished. At the end of each time bucket it takes the totals out of the kernel and writes a segment of each table.
 
 mod machine;
+mod named;
 mod processes;
 mod rows;
 mod stacks;
 mod sums;
 mod tenants;
 
-use crate::contention::{self, Collector, Counters, Options, Record, Taken, codes, types};
+use crate::contention::{self, Collector, Counters, Options, Record, codes, types};
 use crate::symbols::KernelSymbols;
 use crate::tenants::{CgroupLayout, Namer};
 use libbpf_rs::OpenObject;
 use lima_model::manifest::{Ended, Manifest};
-use lima_model::{Context, LockType, Loss, Losses, Method, Mode, Table, escape};
+use lima_model::{Loss, Losses, Table};
 use lima_trace::Writer;
 use processes::Processes;
-use rows::{EventRow, TaskRow, TotalsKey, TotalsRow};
+use rows::EventRow;
 use stacks::Stacks;
 use std::collections::HashMap;
 use std::mem::MaybeUninit;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use sums::{Sums, spill};
+use sums::spill;
 use tenants::Tenants;
 
 /// Why a recording could not be made or finished.
@@ -141,7 +142,9 @@ impl<'obj> Recorder<'obj> {
             if now >= until {
                 return Ok(());
             }
-            let records = self.collector.poll(SLICE.min(tick - now).min(until - now))?;
+            // The ring buffer counts in whole milliseconds: less than one would be none at all, again and again.
+            let slice = SLICE.min(tick - now).min(until - now).max(Duration::from_millis(1));
+            let records = self.collector.poll(slice)?;
             self.take_in(records);
         }
     }
@@ -296,114 +299,6 @@ impl<'obj> Recorder<'obj> {
     fn pass_if_wanted(&mut self, tenant: u64) {
         if !self.wanted_tenants.is_empty() && self.tenants.is_called(tenant, &self.wanted_tenants) {
             self.collector.pass_tenant(tenant);
-        }
-    }
-
-    fn tenant(&mut self, kernel: u64) -> u32 {
-        self.tenants.number(kernel, || self.collector.comm(kernel))
-    }
-
-    fn slab(&mut self, cache: u64, offset: u32) -> (Option<Arc<str>>, Option<u32>) {
-        if cache == 0 {
-            return (None, None);
-        }
-        let name = match self.slab_caches.get(&cache) {
-            Some(name) => name.clone(),
-            None => {
-                let name: Option<Arc<str>> = self.collector.slab_cache(cache).map(Into::into);
-                self.slab_caches.insert(cache, name.clone());
-                name
-            }
-        };
-        let offset = name.is_some().then_some(offset).filter(|&offset| offset != codes::NO_OFFSET);
-        (name, offset)
-    }
-
-    fn totals(&mut self, taken: &Taken) -> Vec<(TotalsKey, TotalsRow)> {
-        let mut rows: HashMap<TotalsKey, TotalsRow> = HashMap::with_capacity(taken.totals.len());
-        for (key, totals) in &taken.totals {
-            let row_key = self.totals_key(key);
-            let (slab_cache, slab_offset) = self.slab(totals.slab, totals.slab_offset);
-            self.stacks.name_variable(key.lock, &self.symbols);
-            let row =
-                rows.entry(row_key).or_insert_with(|| TotalsRow { slab_cache, slab_offset, sums: Sums::default() });
-            row.sums.add(totals);
-        }
-        rows.into_iter().collect()
-    }
-
-    fn totals_key(&mut self, key: &types::totals_key) -> TotalsKey {
-        TotalsKey {
-            lock: key.lock,
-            stack: self.stacks.number(key.stack),
-            user_stack: self.stacks.number(key.user_stack),
-            waiter_tenant: self.tenant(key.waiter_tenant),
-            holder_tenant: self.tenant(key.holder_tenant),
-            lock_type: LockType::from_code(key.lock_type).unwrap_or(LockType::Semaphore),
-            mode: Mode::from_code(key.mode).unwrap_or(Mode::Exclusive),
-            context: self.context(key.context, key.stack),
-            method: Method::from_code(key.method).unwrap_or(Method::Unknown),
-        }
-    }
-
-    /// The kernel side knows whether a wait was on a task's stack; the frames say which interrupt it was.
-    fn context(&self, code: u8, stack: u64) -> Context {
-        let by_stack = self.stacks.interrupt(stack);
-        match (Context::from_code(code), by_stack) {
-            // ksoftirqd is a task that runs soft interrupts.
-            (Some(Context::Task), Context::Softirq) => Context::Softirq,
-            (Some(Context::Task), _) => Context::Task,
-            _ => by_stack,
-        }
-    }
-
-    fn tasks(&mut self, taken: &Taken) -> Vec<TaskRow> {
-        let rows = taken.tasks.iter().map(|(key, totals)| TaskRow {
-            tid: key.tid,
-            tgid: totals.tgid,
-            comm: escape::c_text(&totals.comm),
-            tenant: self.tenant(totals.tenant),
-            lock_type: LockType::from_code(key.lock_type).unwrap_or(LockType::Semaphore),
-            waits: totals.waits,
-            wait_ns: totals.wait_ns,
-            max_ns: totals.max_ns,
-            spin_ns: totals.spin_ns,
-        });
-        rows.collect()
-    }
-
-    fn event(&mut self, event: &types::event) -> EventRow {
-        let (slab_cache, slab_offset) = self.slab(event.slab, event.slab_offset);
-        let holder = &event.holder;
-        let named = holder.held_ns > 0;
-        let (kernel, method) = sums::holder(event);
-        EventRow {
-            begin_ns: (event.end_ns - event.wait_ns).saturating_sub(self.manifest.clock.start_mono_ns),
-            wait_ns: event.wait_ns,
-            spin_ns: event.spin_ns,
-            held_ns: holder.held_ns,
-            free_ns: event.free_ns,
-            other_held_ns: event.other_held_ns,
-            unknown_ns: event.unknown_ns,
-            result: event.result,
-            lock: event.lock,
-            lock_type: LockType::from_code(event.lock_type).unwrap_or(LockType::Semaphore),
-            mode: Mode::from_code(event.mode).unwrap_or(Mode::Exclusive),
-            context: self.context(event.context, event.stack),
-            cpu: event.cpu,
-            tid: event.tid,
-            tgid: event.tgid,
-            comm: escape::c_text(&event.comm),
-            waiter_tenant: self.tenant(event.waiter_tenant),
-            stack: self.stacks.number(event.stack),
-            user_stack: self.stacks.number(event.user_stack),
-            slab_cache,
-            slab_offset,
-            holder: named.then(|| (holder.tid, holder.tgid, escape::c_text(&holder.comm))),
-            holder_tenant: self.tenant(kernel),
-            holder_stack: self.stacks.number(event.holder_stack),
-            release_stack: self.stacks.number(event.release_stack),
-            method: Method::from_code(method).unwrap_or(Method::Unknown),
         }
     }
 }

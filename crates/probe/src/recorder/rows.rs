@@ -24,7 +24,7 @@ pub struct TotalsKey {
 }
 
 /// What a row of the totals says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TotalsRow {
     pub slab_cache: Option<Arc<str>>,
     pub slab_offset: Option<u32>,

@@ -117,7 +117,11 @@ fn write_edges_and_workings(out: &mut String, manifest: &Manifest) -> fmt::Resul
         workings.stacks_recalled,
         workings.stacks_walked,
         count(workings.waits_spilled, "wait")
-    )
+    )?;
+    if workings.own_waits > 0 {
+        writeln!(out, "left out: {} of LIMA's own programs", count(workings.own_waits, "wait"))?;
+    }
+    Ok(())
 }
 
 fn write_losses(out: &mut String, info: &Info) -> fmt::Result {

@@ -10,10 +10,12 @@
 mod contents;
 mod elf;
 mod inflate;
+mod kallsyms;
 mod lookup;
 mod module;
 mod open;
 mod relocate;
+mod symbol_file;
 #[cfg(test)]
 mod tests;
 mod vmlinuz;

@@ -2,13 +2,15 @@
 
 use super::contents::{Data, Part};
 use super::elf::Elf;
-use super::{Image, Kind, Section, Symbol, vmlinuz};
+use super::{Image, Kind, Section, Symbol, kallsyms, vmlinuz};
 use crate::Error;
 use std::path::Path;
 use std::sync::OnceLock;
 
 impl Image {
-    /// Opens a kernel: a linked ELF file, as it is or packed, or a bzImage (`vmlinuz`).
+    /// Opens a kernel: a linked ELF file, as it is or packed, or a bzImage (`vmlinuz`). One that
+    /// was stripped of its symbols has those that the kernel keeps for itself, without sizes; there are none at all when
+    /// it was built without them.
     ///
     /// # Errors
     /// [`Error::File`] when it cannot be read; [`Error::Malformed`] when it is no kernel for x86-64, or damaged.
@@ -26,7 +28,21 @@ impl Image {
         let sections: Vec<Section> = elf.sections.iter().map(|s| s.to_section(0)).collect();
         let symbols = elf.symbols(&sections)?;
         let part = Part { path: path.to_owned(), data, values: Vec::new() };
-        Ok(Self::assemble(path, Kind::Kernel, build_id, sections, symbols, vec![part]))
+        let image = Self::assemble(path, Kind::Kernel, build_id, sections, symbols, vec![part]);
+        if !image.symbols.is_empty() {
+            return Ok(image);
+        }
+        Ok(match kallsyms::in_image(&image) {
+            Some(symbols) => image.replace_symbols(symbols),
+            None => image,
+        })
+    }
+
+    /// The image with other symbols, ascending by address.
+    pub(super) fn replace_symbols(mut self, symbols: Vec<Symbol>) -> Self {
+        self.symbols = symbols;
+        self.by_name = OnceLock::new();
+        self
     }
 
     /// Puts an image together from its parts. Symbols are ascending by address.

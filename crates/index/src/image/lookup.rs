@@ -122,6 +122,9 @@ impl Image {
     /// The kernel's release, `6.1.0-50-cloud-amd64`: of a kernel what it says of itself, of a module what it was built
     /// for.
     pub fn release(&self) -> Option<&str> {
+        if self.said_release.is_some() {
+            return self.said_release.as_deref();
+        }
         let (sections, before): (&[&str], &[u8]) = match self.kind {
             super::Kind::Kernel => (&[".rodata", ".init.rodata", ".data"], b"Linux version "),
             super::Kind::Module(_) => (&[".modinfo"], b"vermagic="),

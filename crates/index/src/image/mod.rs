@@ -9,6 +9,7 @@
 
 mod contents;
 mod elf;
+mod find;
 mod inflate;
 mod kallsyms;
 mod lookup;
@@ -20,6 +21,7 @@ mod symbol_file;
 mod tests;
 mod vmlinuz;
 
+pub use find::{Found, ModulePaths, Source, Wanted, find, modules};
 pub use module::ModuleFile;
 
 use contents::{Contents, Part};
@@ -113,6 +115,8 @@ pub struct Image {
     pub symbols: Vec<Symbol>,
     /// The files that contents of sections are in.
     parts: Vec<Part>,
+    /// The release, where it is known from elsewhere.
+    said_release: Option<String>,
     /// Loaded sections by address.
     by_address: Vec<u32>,
     /// Symbols by the hash of their names, once somebody asks.

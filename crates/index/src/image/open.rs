@@ -58,6 +58,16 @@ impl Image {
             (0_u32..).zip(&sections).filter(|(_, s)| s.loaded && s.size > 0).map(|(i, _)| i).collect();
         by_address.sort_by_key(|&i| sections[i as usize].address);
         let path = path.to_owned();
-        Self { path, kind, build_id, sections, symbols, parts, by_address, by_name: OnceLock::new() }
+        Self {
+            path,
+            kind,
+            build_id,
+            sections,
+            symbols,
+            parts,
+            said_release: None,
+            by_address,
+            by_name: OnceLock::new(),
+        }
     }
 }

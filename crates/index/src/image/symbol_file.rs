@@ -1,7 +1,7 @@
 //! Symbols from a text: `System.map`, `/proc/kallsyms`, what `nm` prints.
 
 use super::kallsyms::symbol;
-use super::{Image, Place, Symbol};
+use super::{Image, Place, Symbol, SymbolKind};
 use crate::Error;
 use std::path::Path;
 
@@ -24,6 +24,12 @@ pub(super) fn read(path: &Path, text: &[u8]) -> Result<Vec<Symbol>, Error> {
                 return Err(Error::malformed(path, format!("line {number}"), what));
             }
         }
+    }
+    if text.starts_with(b"ffffffffffffffff B The real System.map") {
+        return Err(Error::Missing(format!(
+            "{}: only says that the real one is in the debug package (linux-image-...-dbg)",
+            path.display()
+        )));
     }
     if symbols.is_empty() {
         return Err(Error::malformed(path, "symbols", "there are none"));
@@ -77,26 +83,32 @@ impl Image {
     /// [`Error::File`] when it cannot be read; [`Error::Malformed`] when it is no such text, or of another kernel as far
     /// as can be told; [`Error::Missing`] when addresses are hidden.
     pub fn with_symbols(self, path: &Path) -> Result<Self, Error> {
-        let mut symbols = read(path, &super::contents::Data::map(path)?)?;
-        if let Some(text) = self.section(".text") {
-            let start = symbols.iter().find(|s| s.name == "_text" || s.name == "_stext").ok_or_else(|| {
-                Error::malformed(path, "symbols", "there is no `_text`, which says where the kernel is loaded")
-            })?;
-            let slide = start.address.wrapping_sub(text.address);
-            for symbol in symbols.iter_mut().filter(|s| s.address >= KERNEL) {
-                symbol.address = symbol.address.wrapping_sub(slide);
-            }
-            let known = symbols.iter().filter(|s| s.place == Place::Memory && s.kind == super::SymbolKind::Function);
-            let (mut functions, mut inside) = (0_u64, 0_u64);
-            for symbol in known {
-                functions += 1;
-                inside += u64::from(self.section_of(symbol.address).is_some_and(|s| s.executable));
-            }
-            if inside < functions / 100 * 95 {
-                let what = format!("{inside} of {functions} functions lie in the image's code: of another kernel?");
-                return Err(Error::malformed(path, "symbols", what));
-            }
-        }
+        let symbols = self.symbols_of(path)?;
         Ok(self.replace_symbols(symbols))
+    }
+
+    /// The symbols of a text, at the addresses of this image.
+    pub(super) fn symbols_of(&self, path: &Path) -> Result<Vec<Symbol>, Error> {
+        let mut symbols = read(path, &super::contents::Data::map(path)?)?;
+        let Some(text) = self.section(".text") else { return Ok(symbols) };
+        let start = symbols.iter().find(|s| s.name == "_text" || s.name == "_stext").ok_or_else(|| {
+            Error::malformed(path, "symbols", "there is no `_text`, which says where the kernel is loaded")
+        })?;
+        let slide = start.address.wrapping_sub(text.address);
+        for symbol in symbols.iter_mut().filter(|s| s.address >= KERNEL) {
+            symbol.address = symbol.address.wrapping_sub(slide);
+        }
+        let known = symbols.iter().filter(|s| s.place == Place::Memory && s.kind == SymbolKind::Function);
+        let (mut functions, mut inside) = (0_u64, 0_u64);
+        for symbol in known {
+            functions += 1;
+            inside += u64::from(self.section_of(symbol.address).is_some_and(|s| s.executable));
+        }
+        if inside < functions / 100 * 95 {
+            let what = format!("{inside} of {functions} functions lie in the image's code: of another kernel?");
+            return Err(Error::malformed(path, "symbols", what));
+        }
+        symbols.sort_by_key(|s| s.address);
+        Ok(symbols)
     }
 }

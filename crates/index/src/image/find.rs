@@ -1,0 +1,325 @@
+//! The best image of a kernel that can be found: with debug information, without, or only what a running kernel says of
+//! itself.
+
+use super::contents::{Contents, Data, Part};
+use super::inflate::Packing;
+use super::{Image, Kind, Section, elf, symbol_file};
+use crate::Error;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Folders in a folder of modules are not deeper than this.
+const DEEPEST: usize = 16;
+
+/// Where to look for a kernel. The default is the running one, in the usual places.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The folder that the usual places are in, `/`.
+    pub root: PathBuf,
+    /// A kernel by its release, `6.1.0-50-cloud-amd64`; the running one when nothing is said.
+    pub release: Option<String>,
+    /// This file is the linked kernel.
+    pub vmlinux: Option<PathBuf>,
+    /// This file is the bootable kernel.
+    pub vmlinuz: Option<PathBuf>,
+    /// A text of symbols (`System.map`) for an image that has none.
+    pub symbols: Option<PathBuf>,
+    /// The modules are here.
+    pub modules: Option<PathBuf>,
+    /// Debug information is here, as in `/usr/lib/debug`.
+    pub debug: Option<PathBuf>,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self {
+            root: PathBuf::from("/"),
+            release: None,
+            vmlinux: None,
+            vmlinuz: None,
+            symbols: None,
+            modules: None,
+            debug: None,
+        }
+    }
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Found {
+    /// The kernel.
+    pub kernel: Image,
+    /// What kind of image it is.
+    pub source: Source,
+    /// Its modules, ascending by path.
+    pub modules: Vec<ModulePaths>,
+    /// What was looked for in vain, and why it was not taken, a line each.
+    pub passed_over: Vec<String>,
+}
+
+/// What kind of image was found. The order is from the best to the least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Code with debug information.
+    Debug,
+    /// Code without debug information.
+    Code,
+    /// No code: the types and the symbols that the running kernel shows.
+    Described,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Debug => "image with debug information",
+            Self::Code => "image without debug information",
+            Self::Described => "types and symbols of the running kernel, without its code",
+        })
+    }
+}
+
+/// The files of a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModulePaths {
+    /// The module.
+    pub code: PathBuf,
+    /// Its debug information, when that is in a file of its own.
+    pub debug: Option<PathBuf>,
+}
+
+/// Finds the best image.
+///
+/// # Errors
+/// Those of [`Image::open`] for a file that was named; [`Error::Missing`], which says where was looked, when nothing is
+/// found.
+pub fn find(wanted: &Wanted) -> Result<Found, Error> {
+    let mut search = Search { wanted, build_id: Vec::new(), passed_over: Vec::new() };
+    let named = wanted.vmlinux.as_ref().or(wanted.vmlinuz.as_ref());
+    let (kernel, release) = match named {
+        Some(path) => (search.with_symbols(Image::open(path)?, None)?, None),
+        None => {
+            let running = release_of_running()?;
+            let release = wanted.release.clone().unwrap_or_else(|| running.clone());
+            let is_running = wanted.root == Path::new("/") && release == running;
+            if is_running {
+                search.build_id = build_id_of_running();
+            }
+            (search.usual(&release, is_running)?, Some(release))
+        }
+    };
+    let release = release.or_else(|| kernel.release().map(str::to_owned)).unwrap_or_default();
+    let source = match (kernel.has_dwarf(), kernel.sections.iter().any(|s| s.executable)) {
+        (_, false) => Source::Described,
+        (true, true) => Source::Debug,
+        (false, true) => Source::Code,
+    };
+    let modules = match (&wanted.modules, named, source) {
+        (Some(folder), _, _) => modules(folder, &search.debug_folders(&release))?,
+        (None, Some(_), _) | (None, None, Source::Described) => Vec::new(),
+        (None, None, _) => match search.module_folder(&release) {
+            Some(folder) => modules(&folder, &search.debug_folders(&release))?,
+            None => Vec::new(),
+        },
+    };
+    Ok(Found { kernel, source, modules, passed_over: search.passed_over })
+}
+
+/// All modules in a folder, with their debug information where it is in one of the folders of the same make.
+///
+/// # Errors
+/// [`Error::File`] when the folder cannot be read.
+pub fn modules(folder: &Path, debug: &[PathBuf]) -> Result<Vec<ModulePaths>, Error> {
+    let mut paths = Vec::new();
+    walk(folder, DEEPEST, &mut paths)?;
+    paths.sort();
+    Ok(paths
+        .into_iter()
+        .map(|code| {
+            let inside = code.strip_prefix(folder).unwrap_or(&code);
+            let file = inside.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let stem = file.split_once(".ko").map_or(file.as_str(), |(stem, _)| stem);
+            let names = [format!("{stem}.ko"), format!("{stem}.ko.debug")];
+            let candidates =
+                debug.iter().flat_map(|d| names.iter().map(move |name| d.join(inside).with_file_name(name)));
+            let debug = candidates.filter(|path| *path != code).find(|path| path.is_file());
+            ModulePaths { code, debug }
+        })
+        .collect())
+}
+
+fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), Error> {
+    for entry in fs::read_dir(folder).map_err(Error::file("read", folder))? {
+        let entry = entry.map_err(Error::file("read", folder))?;
+        let kind = entry.file_type().map_err(Error::file("read", folder))?;
+        // Links are not followed: `build` and `source` lead out of the folder.
+        if kind.is_dir() && depth > 0 {
+            walk(&entry.path(), depth - 1, paths)?;
+        } else if kind.is_file() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if [".ko", ".ko.xz", ".ko.zst", ".ko.gz", ".ko.debug"].iter().any(|end| name.ends_with(end)) {
+                paths.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Search<'a> {
+    wanted: &'a Wanted,
+    /// The running kernel's, when that is the one, and it says so.
+    build_id: Vec<u8>,
+    passed_over: Vec<String>,
+}
+
+impl Search<'_> {
+    /// The best in the usual places.
+    fn usual(&mut self, release: &str, running: bool) -> Result<Image, Error> {
+        let mut without_debug = None;
+        for path in self.linked(release) {
+            let Some(image) = self.open(&path) else { continue };
+            if image.has_dwarf() {
+                return Ok(image);
+            }
+            self.passed_over.push(format!("{}: without debug information", path.display()));
+            without_debug = without_debug.or(Some(image));
+        }
+        for path in self.bootable(release) {
+            if without_debug.is_none() {
+                without_debug = self.open(&path);
+            }
+        }
+        if let Some(image) = without_debug {
+            return self.with_symbols(image, Some((release, running)));
+        }
+        if running {
+            match described(release, &self.build_id) {
+                Ok(image) => return Ok(image),
+                Err(error) => self.passed_over.push(error.to_string()),
+            }
+        }
+        Err(Error::Missing(format!(
+            "no image of kernel {release} was found; install its debug package (Debian: linux-image-{release}-dbg), or \
+             name a file with --vmlinux or --vmlinuz. Looked at:\n  {}",
+            self.passed_over.join("\n  ")
+        )))
+    }
+
+    /// Where a linked kernel can be.
+    fn linked(&self, release: &str) -> Vec<PathBuf> {
+        let root = &self.wanted.root;
+        let mut paths = Vec::new();
+        for debug in self.wanted.debug.iter().cloned().chain([root.join("usr/lib/debug")]) {
+            paths.push(debug.join(format!("boot/vmlinux-{release}")));
+            paths.push(debug.join(format!("lib/modules/{release}/vmlinux")));
+            paths.push(debug.join(format!("usr/lib/modules/{release}/vmlinux")));
+            paths.push(debug.join(format!("vmlinux-{release}")));
+            if let Some((first, rest)) = self.build_id.split_first() {
+                let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
+                paths.push(debug.join(format!(".build-id/{first:02x}/{rest}.debug")));
+            }
+        }
+        paths.extend(self.wanted.debug.iter().map(|debug| debug.join("vmlinux")));
+        paths.push(root.join(format!("lib/modules/{release}/build/vmlinux")));
+        paths.push(root.join(format!("lib/modules/{release}/vmlinux")));
+        paths.push(root.join(format!("boot/vmlinux-{release}")));
+        paths
+    }
+
+    /// Where a bootable kernel can be.
+    fn bootable(&self, release: &str) -> [PathBuf; 2] {
+        let root = &self.wanted.root;
+        [root.join(format!("boot/vmlinuz-{release}")), root.join(format!("lib/modules/{release}/vmlinuz"))]
+    }
+
+    fn module_folder(&mut self, release: &str) -> Option<PathBuf> {
+        let folder = self.wanted.root.join(format!("lib/modules/{release}"));
+        if folder.is_dir() {
+            return Some(folder);
+        }
+        self.passed_over.push(format!("{}: no such folder", folder.display()));
+        None
+    }
+
+    /// Where debug information of modules can be, in the same folders as the modules have.
+    fn debug_folders(&self, release: &str) -> Vec<PathBuf> {
+        let mut folders = Vec::new();
+        for debug in self.wanted.debug.iter().cloned().chain([self.wanted.root.join("usr/lib/debug")]) {
+            folders.push(debug.join(format!("lib/modules/{release}")));
+            folders.push(debug.join(format!("usr/lib/modules/{release}")));
+        }
+        folders.extend(self.wanted.debug.clone());
+        folders.retain(|folder| folder.is_dir());
+        folders
+    }
+
+    /// An image that is there, can be read, and is of the build that is wanted.
+    fn open(&mut self, path: &Path) -> Option<Image> {
+        let why = if !path.exists() {
+            "not there".to_owned()
+        } else {
+            match Image::open(path) {
+                Ok(image) if self.build_id.is_empty() || image.build_id == self.build_id => return Some(image),
+                Ok(_) => "of another build than the running kernel".to_owned(),
+                Err(error) => {
+                    // It names the file itself.
+                    self.passed_over.push(error.to_string());
+                    return None;
+                }
+            }
+        };
+        self.passed_over.push(format!("{}: {why}", path.display()));
+        None
+    }
+
+    /// Gives an image symbols: those that were asked for, or when it has none, those that the system has of it.
+    fn with_symbols(&mut self, image: Image, of: Option<(&str, bool)>) -> Result<Image, Error> {
+        if let Some(path) = &self.wanted.symbols {
+            return image.with_symbols(path);
+        }
+        let Some((release, running)) = of.filter(|_| image.symbols.is_empty()) else { return Ok(image) };
+        let mut texts = vec![self.wanted.root.join(format!("boot/System.map-{release}"))];
+        if running {
+            texts.push(PathBuf::from("/proc/kallsyms"));
+        }
+        for path in texts {
+            match image.symbols_of(&path) {
+                Ok(symbols) => return Ok(image.replace_symbols(symbols)),
+                Err(error) => self.passed_over.push(error.to_string()),
+            }
+        }
+        Ok(image)
+    }
+}
+
+fn release_of_running() -> Result<String, Error> {
+    let name = rustix::system::uname();
+    let release = name.release().to_str();
+    release.map(str::to_owned).map_err(|_| Error::Missing("the running kernel's release is no text".to_owned()))
+}
+
+fn build_id_of_running() -> Vec<u8> {
+    fs::read("/sys/kernel/notes").ok().and_then(|notes| elf::build_id(&notes)).unwrap_or_default()
+}
+
+/// What the running kernel shows of itself: its types and its symbols.
+fn described(release: &str, build_id: &[u8]) -> Result<Image, Error> {
+    let types = PathBuf::from("/sys/kernel/btf/vmlinux");
+    let data = Data::map(&types)?;
+    let names = Path::new("/proc/kallsyms");
+    let symbols = symbol_file::read(names, &Data::map(names)?)?;
+    let section = Section {
+        name: ".BTF".to_owned(),
+        address: 0,
+        size: data.len() as u64,
+        loaded: false,
+        executable: false,
+        per_cpu: false,
+        contents: Contents::File { part: 0, range: 0..data.len(), packing: Packing::None, relocations: Vec::new() },
+    };
+    let part = Part { path: types.clone(), data, values: Vec::new() };
+    let mut image = Image::assemble(&types, Kind::Kernel, build_id.to_vec(), vec![section], symbols, vec![part]);
+    image.said_release = Some(release.to_owned());
+    Ok(image)
+}

@@ -47,8 +47,9 @@ losses! {
     EndWithoutBegin = 7 "end_without_begin" "ends of waits whose begin was missed",
     /// A begin whose end never came before the same task began another wait in its place.
     BeginWithoutEnd = 8 "begin_without_end" "begins of waits whose end was missed",
-    /// A wait for a lock inside LIMA's own kernel-side program.
-    InsideProbe = 9 "inside_probe" "waits inside LIMA's own programs, left out",
+    /// A wait for a lock in an interrupt that came while one of LIMA's programs ran on that CPU: the kernel skips the
+    /// program of its end. (Waits for the locks of LIMA's own maps are no waits of the machine's work, and no loss.)
+    InsideProbe = 9 "inside_probe" "waits of interrupts that came while a LIMA program ran on that CPU, left out",
     /// No memory for the state of a task.
     TaskStateMissing = 10 "task_state_missing" "waits of tasks for which no state could be kept",
     /// A recalled stack did not agree with the kernel's own walk.

@@ -13,8 +13,8 @@ pub fn manifest(trace: &Path) -> Value {
 }
 
 /// Takes care that no wait was lost but for what cannot be helped on a busy machine: a hook inside a hook is skipped by
-/// the kernel (which leaves a begin or an end alone), and a wait inside LIMA's own programs is left out. Both are
-/// counted, are shown here, and are no fault of the test.
+/// the kernel (which leaves a begin or an end alone), and a wait of an interrupt that comes while a LIMA program runs is
+/// left out. Both are counted, are shown here, and are no fault of the test.
 pub fn kept_everything(trace: &Path) {
     let losses = manifest(trace)["losses"].clone();
     let count = |cause: &str| losses[cause].as_u64().unwrap();

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs all tests, and counts those that found a reason not to run: a test that cannot run prints `skipped: WHY`.
 # Where lock contention can be recorded no test has such a reason, and one that is skipped all the same is a failure.
+# It also says which tests passed only on a retry, and what failed before: a number that is wrong now and then hides there.
 set -eu
 
 target=${CARGO_TARGET_DIR:?run this with make test}
@@ -23,6 +24,20 @@ else
 	cat "$output"
 fi
 cargo test --release --locked --workspace --doc --quiet || status=$?
+
+# By nextest's report: a test's name, and below it one <flakyFailure> for each attempt before the one that passed.
+awk '
+	function plain(text) {
+		gsub("&lt;", "<", text); gsub("&gt;", ">", text); gsub("&apos;", "\047", text); gsub("&quot;", "\"", text)
+		gsub("&amp;", "\\&", text)
+		return text
+	}
+	function attribute(name,    parts) { split($0, parts, " " name "=\""); sub("\".*", "", parts[2]); return plain(parts[2]) }
+	/^ *<testcase / { test = attribute("classname") " " attribute("name"); failures = 0 }
+	/^ *<flakyFailure / { if (!failures++) tests++; list = list "  " test ": "; message = 1; next }
+	message { list = list plain($0) "\n"; message = 0 }
+	END { print "tests that passed only on a retry: " tests + 0; printf "%s", list }
+' "$output"
 
 skips=$(grep -c 'skipped: ' "$output" || true)
 if [ "$skips" -gt 0 ]; then

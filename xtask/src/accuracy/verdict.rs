@@ -46,22 +46,22 @@ pub fn verdict(site: &Site, truth: &Truth, oracle: &mut Oracle, file: &str) -> V
     if !site.resolved() {
         return Verdict::Silent;
     }
-    truth.locks.iter().map(|lock| one(site, lock, oracle, file)).min().unwrap_or(Verdict::Wrong)
+    truth.locks.iter().map(|lock| one(site, lock, truth.in_seqlock, oracle, file)).min().unwrap_or(Verdict::Wrong)
 }
 
-fn one(site: &Site, lock: &Lock, oracle: &mut Oracle, file: &str) -> Verdict {
+fn one(site: &Site, lock: &Lock, in_seqlock: bool, oracle: &mut Oracle, file: &str) -> Verdict {
     let answer = normal(&site.object);
+    let answer = if in_seqlock { answer.strip_suffix(".lock").unwrap_or(&answer) } else { &answer };
     let (place, pointer) = match lock {
         Lock::At(place) => (place, false),
         Lock::Pointer(place) => (place, true),
     };
-    let member = place.declaring.map(|declaring| normal(&dotted(declaring, &place.path)));
-    let same_member = member.as_ref() == Some(&answer);
+    let member = is_member(place, answer);
     let right = match &place.root {
         // The type of a variable says less than its name, but nothing wrong.
-        Root::Global { name, .. } => answer == normal(&dotted(name, &place.full)) || same_member,
-        Root::Local(_) => same_member || site.method == "local",
-        Root::Pointed => same_member,
+        Root::Global { name, .. } => answer == normal(&dotted(name, &place.full)) || member,
+        Root::Local(_) => member || site.method == "local",
+        Root::Pointed => member,
     };
     if right {
         return Verdict::Right;
@@ -71,14 +71,20 @@ fn one(site: &Site, lock: &Lock, oracle: &mut Oracle, file: &str) -> Verdict {
     }
     // The text has a pointer, the code has the variable that it points to: the variable's type must fit.
     if site.lock_address.as_ref().is_some_and(|address| !address.is_null())
-        && let Some(variable) = oracle.variable(&answer, file)
-        && variable.declaring.map(|declaring| normal(&dotted(declaring, &variable.path))) == member
+        && let Some(variable) = oracle.variable(&site.object.replace(".[", "["), file)
+        && variable.declaring.is_some_and(|declaring| is_member(place, &normal(&dotted(declaring, &variable.path))))
     {
         return Verdict::Right;
     }
     let full = normal(&place.full);
     let wider = full.contains('.') && answer.split_once('.').is_some_and(|(_, path)| path == full);
     if wider { Verdict::Wider } else { Verdict::Wrong }
+}
+
+/// Whether a name is that of the member at a place.
+fn is_member(place: &Place, name: &str) -> bool {
+    place.declaring.is_some_and(|declaring| name == normal(&dotted(declaring, &place.path)))
+        || place.by_typedef.as_ref().is_some_and(|alias| name == normal(alias))
 }
 
 /// A name without what does not tell locks apart: indexes, the numbers of static variables of functions, and the parts

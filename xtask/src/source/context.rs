@@ -109,6 +109,11 @@ impl<'a> Context<'a> {
         alias.is_some_and(named) || matches!(behind, Type::Tag(tag) if named(tag))
     }
 
+    /// Whether a type is a pointer to a `seqlock_t`.
+    pub fn points_to_seqlock(&self, of: &Type) -> bool {
+        self.pointee(of).is_some_and(|to| self.resolve(&to).1 == Some("seqlock_t"))
+    }
+
     /// Which parameter of the function a variable is.
     pub fn parameter(&self, name: &str) -> Option<usize> {
         self.locals.variables.get(name)?.parameter
@@ -131,12 +136,13 @@ impl<'a> Context<'a> {
         } else {
             (value.of.clone(), value.place.clone().unwrap_or_else(|| Place::whole(Root::Pointed)))
         };
-        let Some((composite, tag)) = self.composite(&of) else { return Value::unknown() };
+        let around = of;
+        let Some((composite, tag)) = self.composite(&around) else { return Value::unknown() };
         let Some((declaring, of)) = self.find(&composite, tag, name, 0) else { return Value::unknown() };
         // A typedef names a struct only where nothing around it does.
-        let anonymous = matches!(self.resolve(&value_type(&value.of, arrow, self)).0, Type::Body(_));
-        let declaring = declaring.filter(|_| !anonymous || place.path.is_empty());
-        Value { place: Some(place.member(declaring, name)), ..Value::of(of) }
+        let alias = declaring.filter(|_| !place.path.is_empty() && matches!(self.resolve(&around).0, Type::Body(_)));
+        let declaring = declaring.filter(|_| alias.is_none());
+        Value { place: Some(place.member(declaring, alias, name)), ..Value::of(of) }
     }
 
     /// A member by name, also of anonymous structs inside: the name of the struct that declares it, and its type.
@@ -302,8 +308,4 @@ impl<'a> Context<'a> {
 /// Whether more is known than the type.
 fn says(value: &Value) -> bool {
     value.target.is_some() || value.place.as_ref().is_some_and(|place| !place.path.is_empty())
-}
-
-fn value_type(of: &Type, arrow: bool, context: &Context<'_>) -> Type {
-    if arrow { context.pointee(of).unwrap_or(Type::Unknown) } else { of.clone() }
 }

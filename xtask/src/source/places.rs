@@ -29,27 +29,37 @@ pub struct Place {
     pub path: String,
     /// The path from the root.
     pub full: String,
+    /// The same from the innermost struct, where only a typedef gives that a name: `socket_lock_t.slock`.
+    pub by_typedef: Option<String>,
 }
 
 impl Place {
     /// A whole variable, or all that a pointer points to.
     pub fn whole(root: Root) -> Self {
-        Self { root, declaring: None, path: String::new(), full: String::new() }
+        Self { root, declaring: None, path: String::new(), full: String::new(), by_typedef: None }
     }
 
-    /// A member of it. `declaring` is the name of the struct that has the member, when that has a name.
-    pub fn member(&self, declaring: Option<&'static str>, name: &str) -> Self {
+    /// A member of it. `declaring` is the name of the struct that has the member, when that has a name; `alias` when a
+    /// typedef gives it one.
+    pub fn member(&self, declaring: Option<&'static str>, alias: Option<&str>, name: &str) -> Self {
         let add = |path: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         let (declaring, path) = match declaring {
             Some(_) => (declaring, name.to_owned()),
             None => (self.declaring, add(&self.path)),
         };
-        Self { root: self.root.clone(), declaring, path, full: add(&self.full) }
+        let by_typedef = match (alias, &self.by_typedef) {
+            (Some(alias), _) => Some(format!("{alias}.{name}")),
+            (None, Some(outer)) if declaring == self.declaring => Some(format!("{outer}.{name}")),
+            _ => None,
+        };
+        Self { root: self.root.clone(), declaring, path, full: add(&self.full), by_typedef }
     }
 
     /// An element of it.
     pub fn element(&self) -> Self {
-        Self { path: format!("{}[]", self.path), full: format!("{}[]", self.full), ..self.clone() }
+        let add = |path: &String| format!("{path}[]");
+        let by_typedef = self.by_typedef.as_ref().map(add);
+        Self { path: add(&self.path), full: add(&self.full), by_typedef, ..self.clone() }
     }
 }
 

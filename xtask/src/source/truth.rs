@@ -51,6 +51,8 @@ pub struct Truth {
     pub locks: Vec<Lock>,
     /// How the text says it.
     pub form: Form,
+    /// Whether the lock is a `seqlock_t`: what its functions lock is the `lock` in it.
+    pub in_seqlock: bool,
     /// The statement.
     pub statement: String,
 }
@@ -80,7 +82,7 @@ pub struct Oracle {
 
 /// What an argument says.
 enum Said {
-    Locks(Vec<Lock>, Form),
+    Locks(Vec<Lock>, Form, bool),
     Parameter(usize),
 }
 
@@ -123,8 +125,8 @@ impl Oracle {
                 let (new, function) = self.said(&view, at, span)?;
                 said = match (said, new) {
                     (None, new) => Some((new, function, span)),
-                    (Some((Said::Locks(a, form), f, s)), Said::Locks(b, _)) if a == b => {
-                        Some((Said::Locks(a, form), f, s))
+                    (Some((Said::Locks(a, form, seq), f, s)), Said::Locks(b, ..)) if a == b => {
+                        Some((Said::Locks(a, form, seq), f, s))
                     }
                     (Some((Said::Parameter(a), f, s)), Said::Parameter(b)) if a == b => {
                         Some((Said::Parameter(a), f, s))
@@ -142,9 +144,9 @@ impl Oracle {
             statement.extend(tokens.iter().map(|token| token.text));
             match said {
                 Said::Parameter(index) => wanted = Some((function, index)),
-                Said::Locks(locks, form) => {
+                Said::Locks(locks, form, in_seqlock) => {
                     let form = if wanted.is_some() { Form::Inlined } else { form };
-                    return Ok(Truth { locks, form, statement });
+                    return Ok(Truth { locks, form, in_seqlock, statement });
                 }
             }
         }
@@ -186,6 +188,7 @@ impl Oracle {
         let context = Context::at(&self.source, view.clone(), function, at);
         let value = context.value(&unit.tokens[span.0..span.1]);
         let by = value.by;
+        let in_seqlock = context.points_to_seqlock(&value.of);
         let mut locks = Vec::new();
         let others = value.others.clone();
         for value in std::iter::once(value).chain(others) {
@@ -205,7 +208,7 @@ impl Oracle {
             (_, Some(Lock::At(Place { root: Root::Global { .. }, .. }))) => Form::Global,
             _ => Form::Plain,
         };
-        Ok((Said::Locks(locks, form), name))
+        Ok((Said::Locks(locks, form, in_seqlock), name))
     }
 }
 

@@ -195,13 +195,11 @@ where
 
     /// Notes a location that holds in the whole scope.
     fn everywhere(&mut self, found: Found, binding: Binding) {
-        match found {
-            Found::Location(location) => {
-                let ranges = self.scopes.last().map_or(&[][..], |(_, ranges)| ranges);
-                self.bindings.extend(ranges.iter().map(|&(start, end)| Binding { start, end, location, ..binding }));
-            }
-            other => self.note(other, 0, 0, binding),
+        let Some((depth, ranges)) = self.scopes.pop() else { return };
+        for &(start, end) in &ranges {
+            self.note(found, start, end, binding);
         }
+        self.scopes.push((depth, ranges));
     }
 
     /// Notes the locations of a list.
@@ -220,15 +218,19 @@ where
     fn note(&mut self, found: Found, start: u64, end: u64, binding: Binding) {
         match found {
             Found::Location(location) => self.bindings.push(Binding { start, end, location, ..binding }),
-            // The register had a value of this type when the function was entered, whatever it is used for since.
-            Found::AtEntry(register, add) => {
-                let location = Location::RegisterPlus(register, add);
+            // So it was when the function was entered, whatever the register is used for since.
+            Found::AtEntry(location) => {
                 let (start, end) = (self.start, self.start.saturating_add(1));
                 let entry = Binding { start, end, location, ..binding };
                 if !self.bindings.contains(&entry) {
                     self.bindings.push(entry);
                 }
             }
+            // Then a pointer to its type is there.
+            Found::Pointed(location) => match self.finder.map().pointer_to(binding.of) {
+                Some(of) => self.bindings.push(Binding { start, end, location, of, parameter: false }),
+                None => self.debug.counters.add(&self.debug.counters.locations),
+            },
             Found::Nothing => {}
             Found::Elsewhere => self.debug.counters.add(&self.debug.counters.locations),
         }

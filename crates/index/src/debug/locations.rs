@@ -13,8 +13,10 @@ use gimli::{Expression, Operation, Reader as _, Result};
 pub(super) enum Found {
     /// The variable is there.
     Location(Location),
-    /// The variable has the value that a register had when the function was entered, plus a number.
-    AtEntry(Register, i64),
+    /// The same of when the function was entered.
+    AtEntry(Location),
+    /// The variable is in memory, and its address is kept there.
+    Pointed(Location),
     /// The variable is nowhere: it was optimised away.
     Nothing,
     /// It is somewhere, but that cannot be said.
@@ -43,7 +45,6 @@ struct Sum {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Base {
     Zero,
-    /// A constant that is an address of the image.
     Register(Register),
     Entry(Register),
     Canonical,
@@ -89,13 +90,13 @@ fn evaluate<'a>(
     let mut stack: Vec<Sum> = Vec::new();
     for _ in 0..OPERATIONS {
         let Some(operation) = operations.next()? else {
-            return Ok(stack.pop().filter(|_| stack.is_empty()).and_then(in_memory).map(Found::Location));
+            return Ok(stack.pop().filter(|_| stack.is_empty()).and_then(in_memory));
         };
         let top = match operation {
             Operation::Register { register } => {
                 // It says where the variable is, and so must stand alone.
                 let Some(register) = general(register) else { return Ok(None) };
-                let alone = stack.is_empty() && operations.next()?.is_none();
+                let alone = stack.is_empty() && is_last(&mut operations)?;
                 return Ok(alone.then_some(Found::Location(Location::Register(register))));
             }
             Operation::RegisterOffset { register, offset, base_type } if base_type.0 == 0 => {
@@ -141,11 +142,11 @@ fn evaluate<'a>(
             }
             Operation::StackValue => {
                 let value = stack.pop().filter(|_| stack.is_empty());
-                return Ok(if operations.next()?.is_none() { value.and_then(as_value) } else { None });
+                return Ok(if is_last(&mut operations)? { value.and_then(as_value) } else { None });
             }
             Operation::ImplicitValue { data } => {
                 let number = number(data);
-                return Ok(if operations.next()?.is_none() { number } else { None });
+                return Ok(if is_last(&mut operations)? { number } else { None });
             }
             Operation::Nop | Operation::Uninitialized => continue,
             _ => return Ok(None),
@@ -159,28 +160,43 @@ fn constant(value: i64) -> Sum {
     Sum { base: Base::Zero, add: value }
 }
 
+/// Whether nothing more comes that counts. Compilers mark variables that may not be initialised yet.
+fn is_last(operations: &mut gimli::OperationIter<Bytes<'_>>) -> Result<bool> {
+    Ok(match operations.next()? {
+        None => true,
+        Some(Operation::Uninitialized | Operation::Nop) => operations.next()?.is_none(),
+        Some(_) => false,
+    })
+}
+
 /// The variable is in memory at this sum.
-fn in_memory(sum: Sum) -> Option<Location> {
-    match sum.base {
-        Base::Zero => Some(Location::Static(sum.add.cast_unsigned())),
-        Base::Register(register) => Some(Location::Memory(register, sum.add)),
-        Base::Canonical => Some(Location::Frame { offset: sum.add, value: false }),
-        Base::Entry(_) | Base::Loaded(..) | Base::LoadedFrame(_) => None,
-    }
+fn in_memory(sum: Sum) -> Option<Found> {
+    Some(Found::Location(match sum.base {
+        Base::Zero => Location::Static(sum.add.cast_unsigned()),
+        Base::Register(register) => Location::Memory(register, sum.add),
+        Base::Canonical => Location::Frame { offset: sum.add, value: false },
+        Base::Entry(register) => return Some(Found::AtEntry(Location::Memory(register, sum.add))),
+        Base::Loaded(register, offset) if sum.add == 0 => {
+            return Some(Found::Pointed(Location::Memory(register, offset)));
+        }
+        Base::LoadedFrame(offset) if sum.add == 0 => {
+            return Some(Found::Pointed(Location::Frame { offset, value: false }));
+        }
+        Base::Loaded(..) | Base::LoadedFrame(_) => return None,
+    }))
 }
 
 /// The variable's value is this sum.
 fn as_value(sum: Sum) -> Option<Found> {
-    let location = match sum.base {
+    Some(Found::Location(match sum.base {
         Base::Zero => Location::Constant(sum.add.cast_unsigned()),
         Base::Register(register) => Location::RegisterPlus(register, sum.add),
         Base::Canonical => Location::Frame { offset: sum.add, value: true },
-        Base::Entry(register) => return Some(Found::AtEntry(register, sum.add)),
+        Base::Entry(register) => return Some(Found::AtEntry(Location::RegisterPlus(register, sum.add))),
         Base::Loaded(register, offset) if sum.add == 0 => Location::Memory(register, offset),
         Base::LoadedFrame(offset) if sum.add == 0 => Location::Frame { offset, value: false },
         Base::Loaded(..) | Base::LoadedFrame(_) => return None,
-    };
-    Some(Found::Location(location))
+    }))
 }
 
 /// One of the sixteen general registers of x86-64, which have the numbers 0 to 15.

@@ -252,6 +252,11 @@ impl<'m> TypeFinder<'m> {
         Self { map, known: FxHashMap::default() }
     }
 
+    /// Where the types are found.
+    pub fn map(&self) -> &'m TypeMap {
+        self.map
+    }
+
     /// The type that an entry describes; none when the image's types do not have it.
     pub fn find(&mut self, reading: &Reading<'_, '_>, place: Place) -> Option<TypeId> {
         self.find_below(reading, place, None, 0)
@@ -308,11 +313,17 @@ impl<'m> TypeFinder<'m> {
     }
 
     fn array(&self, unit: &Unit<'_>, place: Place, element: TypeId) -> Option<TypeId> {
-        let mut array = self.map.types.resolve(element);
-        for count in counts(unit, place)?.into_iter().rev() {
-            array = self.map.array_of(array, count)?;
+        let element = self.map.types.resolve(element);
+        let counts = counts(unit, place)?;
+        let mut array = Some(element);
+        for count in counts.iter().rev() {
+            array = array.and_then(|array| self.map.array_of(array, *count));
         }
-        Some(array)
+        // BTF, as pahole makes it, has all dimensions as one.
+        array.or_else(|| {
+            let all = counts.iter().try_fold(1_u32, |all, count| all.checked_mul(*count))?;
+            self.map.array_of(element, all)
+        })
     }
 }
 

@@ -72,6 +72,8 @@ struct Gathering<'g, 'd, 'a> {
     scopes: Vec<(usize, Vec<(u64, u64)>)>,
     bindings: Vec<Binding>,
     seen: FxHashSet<TypeId>,
+    /// What was noted of the entry of the function.
+    at_entry: FxHashSet<(Location, TypeId)>,
 }
 
 impl<'g, 'd, 'a> Gathering<'g, 'd, 'a>
@@ -95,6 +97,7 @@ where
             scopes: Vec::new(),
             bindings: Vec::new(),
             seen: FxHashSet::default(),
+            at_entry: FxHashSet::default(),
         }
     }
 
@@ -181,12 +184,12 @@ where
         match location {
             Some(AttributeValue::Exprloc(expression)) => {
                 let found = locate(self.reading.dwarf, unit, expression, self.frame);
-                self.everywhere(found, binding);
+                self.everywhere(unit, found, binding)?;
             }
             Some(value) => self.listed(unit, value, binding)?,
             None => {
                 if let Some(value) = constant.as_ref().and_then(constant_value) {
-                    self.everywhere(Found::Location(Location::Constant(value)), binding);
+                    self.everywhere(unit, Found::Location(Location::Constant(value)), binding)?;
                 }
             }
         }
@@ -194,12 +197,14 @@ where
     }
 
     /// Notes a location that holds in the whole scope.
-    fn everywhere(&mut self, found: Found, binding: Binding) {
-        let Some((depth, ranges)) = self.scopes.pop() else { return };
+    fn everywhere(&mut self, unit: &Unit<'a>, found: Found, binding: Binding) -> gimli::Result<()> {
+        let Some((depth, ranges)) = self.scopes.pop() else { return Ok(()) };
+        unit.spend(ranges.len() as u64)?;
         for &(start, end) in &ranges {
             self.note(found, start, end, binding);
         }
         self.scopes.push((depth, ranges));
+        Ok(())
     }
 
     /// Notes the locations of a list.
@@ -221,9 +226,8 @@ where
             // So it was when the function was entered, whatever the register is used for since.
             Found::AtEntry(location) => {
                 let (start, end) = (self.start, self.start.saturating_add(1));
-                let entry = Binding { start, end, location, ..binding };
-                if !self.bindings.contains(&entry) {
-                    self.bindings.push(entry);
+                if self.at_entry.insert((location, binding.of)) {
+                    self.bindings.push(Binding { start, end, location, ..binding });
                 }
             }
             // Then a pointer to its type is there.

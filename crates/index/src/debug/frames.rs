@@ -5,10 +5,12 @@ use super::index::Piece;
 use super::reading::{Place, Reading};
 use super::skim::Next;
 use super::{Debug, Frame};
+use gimli::Section as _;
 use gimli::constants as dw;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Something that was inlined.
 struct Inlined {
@@ -43,6 +45,7 @@ impl Debug<'_> {
             }
         }
         let mut units: Vec<_> = units.into_iter().collect();
+        let limit = AtomicU64::new(100_000_000 + 4 * self.sections.dwarf().debug_line.reader().len() as u64);
         // The largest first, so that no thread is left with one at the end.
         units.par_sort_unstable_by_key(|(number, asked)| (std::cmp::Reverse(asked.len()), *number));
         let answers: Vec<Vec<(usize, Vec<Frame>)>> = units
@@ -55,7 +58,7 @@ impl Debug<'_> {
                         Some(Asked { address, position, inlined: None, function, file: 0, line: 0 })
                     });
                     let answer = Reading::new(dwarf, &self.index.starts, number)
-                        .and_then(|reading| self.frames_of_unit(&reading, asked.collect()));
+                        .and_then(|reading| self.frames_of_unit(&reading, asked.collect(), &limit));
                     answer.unwrap_or_else(|_| {
                         self.counters.add(&self.counters.units);
                         Vec::new()
@@ -76,6 +79,7 @@ impl Debug<'_> {
         &self,
         reading: &Reading<'_, '_>,
         mut asked: Vec<Asked>,
+        limit: &AtomicU64,
     ) -> gimli::Result<Vec<(usize, Vec<Frame>)>> {
         let mut inlined = Vec::new();
         let mut start = 0;
@@ -88,7 +92,7 @@ impl Debug<'_> {
             }
             start += count;
         }
-        let mut files = self.lines_of_unit(reading, &mut asked)?;
+        let mut files = self.lines_of_unit(reading, &mut asked, limit)?;
         let mut names: FxHashMap<Place, Arc<str>> = FxHashMap::default();
         let mut name = |place: Place| {
             let make =
@@ -118,13 +122,23 @@ impl Debug<'_> {
     }
 
     /// Runs the line program of a unit, and notes file and line of the addresses asked for (ascending).
-    fn lines_of_unit<'d, 'a>(&'d self, reading: &Reading<'d, 'a>, asked: &mut [Asked]) -> gimli::Result<Files<'d, 'a>> {
+    fn lines_of_unit<'d, 'a>(
+        &'d self,
+        reading: &Reading<'d, 'a>,
+        asked: &mut [Asked],
+        limit: &AtomicU64,
+    ) -> gimli::Result<Files<'d, 'a>> {
         let unit = &reading.unit;
         let files = |header| Files::new(reading.dwarf, unit, header, &self.index.roots, &self.texts);
         let Some(offset) = unit.lines else { return Ok(files(None)) };
         let (size, folder, name) = (unit.inner.address_size(), unit.inner.comp_dir, unit.inner.name);
         let program = reading.dwarf.debug_line.program(offset, size, folder, name)?;
         let header = program.header().clone();
+        // Many units could have one long program.
+        let work = header.raw_program_buf().len() + header.file_names().len();
+        if limit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(work as u64)).is_err() {
+            return Err(gimli::Error::TooManyIterations);
+        }
         let mut rows = program.rows();
         // The row before: it holds up to where the next one is.
         let mut before: Option<(u64, u64, u64)> = None;
@@ -134,9 +148,12 @@ impl Debug<'_> {
                 && start < address
             {
                 let first = asked.partition_point(|one| one.address < start);
+                let mut work = 0;
                 for one in asked.iter_mut().skip(first).take_while(|one| one.address < address) {
                     (one.file, one.line) = (file, line);
+                    work += 1;
                 }
+                unit.spend(work)?;
             }
             let line = row.line().map_or(0, std::num::NonZero::get);
             before = (!row.end_sequence()).then_some((address, row.file_index(), line));

@@ -3,13 +3,15 @@
 use super::files::Roots;
 use super::reading::Reading;
 use super::skim::Next;
-use super::unit::Unit;
+use super::unit::{Bytes, Dwarf, Unit};
 use super::{Counters, Debug, Sections};
 use crate::Error;
+use gimli::Section as _;
 use gimli::constants as dw;
 use gimli::read::UnitHeader;
 use rayon::prelude::*;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A piece of a function's code, and the entry that describes the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +28,8 @@ pub(super) struct Piece {
 pub(super) struct Index {
     /// Where each unit starts in `.debug_info`.
     pub starts: Vec<usize>,
+    /// The numbers of the units that can be read.
+    pub good: Vec<u32>,
     /// Pieces of functions, ascending.
     pub functions: Vec<Piece>,
     /// Pieces of units, ascending.
@@ -62,22 +66,23 @@ impl Index {
         }
         let count = u32::try_from(starts.len())
             .map_err(|_| Error::malformed(path, ".debug_info", "more than 2^32 units".to_owned()))?;
-        let parts: Vec<Part> = (0..count)
+        let limits = Limits::new(&dwarf);
+        let parts: Vec<Option<Part>> = (0..count)
             .into_par_iter()
             .map_init(
                 || sections.dwarf(),
                 |dwarf, number| {
-                    let part = Reading::new(dwarf, &starts, number).and_then(|reading| part(&reading));
-                    part.unwrap_or_else(|_| {
-                        counters.add(&counters.units);
-                        Part::default()
-                    })
+                    let part = Reading::new(dwarf, &starts, number).and_then(|reading| part(&reading, &limits));
+                    part.inspect_err(|_| counters.add(&counters.units)).ok()
                 },
             )
             .collect();
-        let roots = Roots::new(parts.iter().map(|part| (part.name.as_str(), part.folder.as_str())));
+        let names = parts.iter().flatten().map(|part| (part.name.as_str(), part.folder.as_str()));
+        let roots = Roots::new(names);
         let mut index = Self { starts, roots, ..Self::default() };
-        for part in parts {
+        for (number, part) in (0..count).zip(parts) {
+            let Some(part) = part else { continue };
+            index.good.push(number);
             index.functions.extend(part.functions);
             index.units.extend(part.units);
         }
@@ -87,22 +92,48 @@ impl Index {
     }
 }
 
-fn offset(header: &UnitHeader<super::unit::Bytes<'_>>) -> Option<usize> {
+/// How much all units together may ask for. Abbreviations and lists can be shared, so that a small file could ask for
+/// work and memory without end; a kernel comes nowhere near.
+struct Limits {
+    abbreviations: AtomicU64,
+    pieces: AtomicU64,
+}
+
+impl Limits {
+    fn new(dwarf: &Dwarf<'_>) -> Self {
+        let (entries, abbreviations) = (dwarf.debug_info.reader().len(), dwarf.debug_abbrev.reader().len());
+        Self {
+            abbreviations: AtomicU64::new(100_000_000 + 16 * abbreviations as u64),
+            pieces: AtomicU64::new(1_000_000 + entries as u64 / 16),
+        }
+    }
+
+    fn spend(limit: &AtomicU64, count: u64) -> gimli::Result<()> {
+        let take = |left: u64| left.checked_sub(count);
+        limit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map_err(|_| gimli::Error::TooManyIterations)?;
+        Ok(())
+    }
+}
+
+fn offset(header: &UnitHeader<Bytes<'_>>) -> Option<usize> {
     header.debug_info_offset().map(|offset| offset.0)
 }
 
-fn part(reading: &Reading<'_, '_>) -> gimli::Result<Part> {
+fn part(reading: &Reading<'_, '_>, limits: &Limits) -> gimli::Result<Part> {
     let unit: &Unit<'_> = &reading.unit;
+    Limits::spend(&limits.abbreviations, unit.abbreviations())?;
     let mut part = Part::default();
-    let text = |bytes: Option<super::unit::Bytes<'_>>| bytes.map(|b| b.to_string_lossy().into_owned());
+    let text = |bytes: Option<Bytes<'_>>| bytes.map(|b| b.to_string_lossy().into_owned());
     part.name = text(unit.inner.name).unwrap_or_default();
     part.folder = text(unit.inner.comp_dir).unwrap_or_default();
     let add = |entry: usize, pieces: &mut Vec<Piece>| -> gimli::Result<()> {
         let code = unit.code(reading.dwarf, entry)?;
         let offset = if entry == unit.root() { 0 } else { u32::try_from(entry).unwrap_or(0) };
+        let before = pieces.len();
         unit.ranges(reading.dwarf, &code, |start, end| {
             pieces.push(Piece { start, end, unit: unit.number, entry: offset });
-        })
+        })?;
+        Limits::spend(&limits.pieces, (pieces.len() - before) as u64)
     };
     add(unit.root(), &mut part.units)?;
     let mut result = Ok(());

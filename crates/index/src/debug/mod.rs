@@ -112,7 +112,7 @@ impl<'image> Debug<'image> {
 }
 
 /// Where a variable's value is, or what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Location {
     /// The value is in a register.
     Register(Register),

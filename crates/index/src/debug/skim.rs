@@ -42,6 +42,8 @@ pub(super) struct Plans {
     dense: Vec<Plan>,
     steps: Vec<Step>,
     encoding: Encoding,
+    /// How many abbreviations and attributes there are.
+    pub(super) size: u64,
 }
 
 /// An entry that is passed.
@@ -70,20 +72,23 @@ pub(super) enum Next {
 
 impl Plans {
     pub(super) fn new(abbreviations: &Abbreviations, encoding: Encoding) -> Result<Self, Error> {
-        let mut plans = Self { dense: Vec::new(), steps: Vec::new(), encoding };
+        let mut plans = Self { dense: Vec::new(), steps: Vec::new(), encoding, size: 0 };
         while let Some(abbreviation) = abbreviations.get(plans.dense.len() as u64 + 1) {
             let plan = Plan::new(abbreviation, encoding, &mut plans.steps)?;
             plans.dense.push(plan);
+            plans.size += 1 + abbreviation.attributes().len() as u64;
         }
         Ok(plans)
     }
 
-    /// Walks the entry at `from` in `bytes` (of a unit, from its start) and everything below it.
+    /// Walks the entry at `from` in `bytes` (of a unit, from its start) and everything below it, but no more than
+    /// `left` entries; what is left is returned in it.
     pub(super) fn walk(
         &self,
         abbreviations: &Abbreviations,
         bytes: &[u8],
         from: usize,
+        left: &mut u64,
         mut visit: impl FnMut(Entry) -> Next,
     ) -> Result<(), Error> {
         let mut at = Cursor { bytes, position: from };
@@ -93,6 +98,7 @@ impl Plans {
         let mut odd = Vec::new();
         loop {
             let offset = at.position;
+            *left = left.checked_sub(1).ok_or(Error::TooManyIterations)?;
             let code = at.leb()?;
             if code == 0 {
                 if depth <= 1 {

@@ -27,8 +27,8 @@ pub(super) struct Unit<'a> {
     pub lines: Option<DebugLineOffset>,
     bytes: &'a [u8],
     plans: Plans,
-    /// How many more items of lists and the like may be read for this unit. Lists can be shared and repeated, so that
-    /// a small file could ask for work without end.
+    /// How many more entries, and items of lists, may be read. Lists can be shared, and functions lie over each other,
+    /// so that a small file could ask for work without end.
     budget: Cell<u64>,
 }
 
@@ -75,7 +75,7 @@ impl<'a> Unit<'a> {
             dwo_id: None,
             header,
         };
-        let budget = Cell::new(1_000_000 + 8 * length as u64);
+        let budget = Cell::new(1_000_000 + 4 * length as u64);
         let mut unit = Self { number, inner, lines: None, bytes, plans, budget };
         unit.read_root(dwarf, root)?;
         Ok(unit)
@@ -114,9 +114,19 @@ impl<'a> Unit<'a> {
         self.inner.header.root_offset().0
     }
 
+    /// How much there was to read before the first entry.
+    pub fn abbreviations(&self) -> u64 {
+        self.plans.size
+    }
+
     /// Walks an entry and everything below it.
     pub fn walk(&self, from: usize, visit: impl FnMut(Entry) -> Next) -> Result<()> {
-        self.plans.walk(&self.inner.abbreviations, self.bytes, from, visit)
+        let before = self.budget.get();
+        let mut left = before;
+        let result = self.plans.walk(&self.inner.abbreviations, self.bytes, from, &mut left, visit);
+        // What was visited may have taken from it too.
+        self.spend(before - left)?;
+        result
     }
 
     /// Reads the attributes of the entry at an offset; what the entry is.
@@ -124,6 +134,8 @@ impl<'a> Unit<'a> {
     pub fn attributes(&self, offset: usize, mut each: impl FnMut(gimli::DwAt, Value<'a>)) -> Result<gimli::DwTag> {
         let mut entries = self.inner.entries_raw(Some(UnitOffset(offset)))?;
         let Some(abbreviation) = entries.read_abbreviation()? else { return Ok(dw::DW_TAG_null) };
+        // Attributes may take no room.
+        self.spend(abbreviation.attributes().len() as u64 / 16)?;
         for specification in abbreviation.attributes() {
             let attribute = entries.read_attribute(*specification)?;
             each(attribute.name(), attribute.value());

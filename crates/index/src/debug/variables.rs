@@ -16,12 +16,13 @@ impl Debug<'_> {
     /// static ones of functions, and per-CPU ones (their addresses are offsets in each CPU's share, as the image has
     /// them). Of several for an address the one that is the symbol's is taken.
     pub fn variables(&self, types: &TypeMap) -> Vec<Variable> {
-        let numbers = 0..u32::try_from(self.index.starts.len()).unwrap_or(u32::MAX);
-        let mut variables: Vec<Variable> = numbers
-            .into_par_iter()
+        let mut variables: Vec<Variable> = self
+            .index
+            .good
+            .par_iter()
             .map_init(
                 || self.sections.dwarf(),
-                |dwarf, number| {
+                |dwarf, &number| {
                     let mut found = Vec::new();
                     let read = Reading::new(dwarf, &self.index.starts, number)
                         .and_then(|reading| self.variables_of_unit(&reading, types, &mut found));

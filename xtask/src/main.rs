@@ -1,8 +1,10 @@
 //! Tools of the workspace that are not part of LIMA.
 //!
-//! `cargo xtask accuracy` judges an index by the kernel's source.
+//! `cargo xtask accuracy` judges an index by the kernel's source, `cargo xtask compare` measures what making it costs.
 
 mod accuracy;
+mod compare;
+mod measure;
 mod source;
 
 use anyhow::{Result, bail};
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<bool> {
     match arguments.split_first() {
         Some((command, rest)) if command == "accuracy" => accuracy::run(rest),
-        _ => bail!("the commands are:\n\n{}", accuracy::USAGE),
+        Some((command, rest)) if command == "compare" => compare::run_all(rest),
+        _ => bail!("the commands are:\n\n{}\n{}", accuracy::USAGE, compare::USAGE),
     }
 }

@@ -183,9 +183,10 @@ impl<'a> Context<'a> {
         let mut value = Value { place: Some(Place::whole(root)), ..Value::of(local.of.clone()) };
         let lock_pointer = self.pointee(&local.of).is_some_and(|to| self.is_lock(&to));
         if lock_pointer && local.parameter.is_none() && self.depth < DEPTH_AT_MOST {
-            value.others = self.assigned(name);
-            if let Some(first) = value.others.pop() {
-                value = Value { by: Some("assigned"), others: value.others, ..first };
+            let mut all = self.assigned(name);
+            if let Some(first) = all.pop() {
+                all.extend(first.others.iter().cloned());
+                value = Value { by: Some("assigned"), others: all, ..first };
             }
         }
         value

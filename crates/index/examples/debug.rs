@@ -1,4 +1,5 @@
-//! Measures the room `debug` on an image: `debug IMAGE [ADDRESS...]`.
+//! Measures the room `debug` on an image, or shows the frames of addresses: `debug IMAGE [ADDRESS...]`. Without
+//! addresses `LIMA_ADDRESSES` names a file with some, of calls for example, in hexadecimal, one a line.
 
 use lima_index::debug::{Debug, TypeMap};
 use lima_index::image::{Image, Place, SymbolKind};
@@ -28,8 +29,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         step.done("frames");
         println!("{} addresses, {} frames", all.len(), frames.iter().map(Vec::len).sum::<usize>());
         drop(frames);
-        let types = types(&image)?;
-        step.done("types of BTF");
+        let types = match types(&image)? {
+            Some(types) => types,
+            None => debug.types(path.as_ref(), None)?,
+        };
+        step.done("types");
         let types = TypeMap::new(types.into());
         step.done("map of types");
         let functions: Vec<u64> = image
@@ -64,9 +68,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn types(image: &Image) -> Result<Types, Box<dyn Error>> {
-    let btf = image.section_data(".BTF")?.ok_or("no .BTF")?;
-    Ok(btf::read(&btf)?.build()?)
+/// The types of BTF, unless `LIMA_NO_BTF` is set.
+fn types(image: &Image) -> Result<Option<Types>, Box<dyn Error>> {
+    match image.section_data(".BTF")?.filter(|_| std::env::var_os("LIMA_NO_BTF").is_none()) {
+        Some(btf) => Ok(Some(btf::read(&btf)?.build()?)),
+        None => Ok(None),
+    }
 }
 
 struct Step(Instant, f64);

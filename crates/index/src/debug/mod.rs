@@ -4,6 +4,7 @@
 //! their lines. Units are read side by side.
 
 mod bindings;
+mod build;
 mod files;
 mod frames;
 mod index;

@@ -437,7 +437,12 @@ fn member<'a>(reading: &Reading<'_, 'a>, unit: &Unit<'a>, offset: usize) -> Opti
 }
 
 /// What a struct or union looks like from outside, as [`TypeMap::shape`] has it.
-fn shape<'a>(reading: &Reading<'_, 'a>, unit: &Unit<'a>, place: Place, entry: &TypeEntry<'a>) -> Option<u64> {
+pub(super) fn shape<'a>(
+    reading: &Reading<'_, 'a>,
+    unit: &Unit<'a>,
+    place: Place,
+    entry: &TypeEntry<'a>,
+) -> Option<u64> {
     let mut shape = Shape::new(entry.tag == dw::DW_TAG_union_type, entry.bytes.unwrap_or(0));
     members(reading, unit, place, |member| {
         let offset = if member.bit_size == 0 { member.bit_offset / 8 } else { 0 };
@@ -448,7 +453,7 @@ fn shape<'a>(reading: &Reading<'_, 'a>, unit: &Unit<'a>, place: Place, entry: &T
 }
 
 /// The first name below pointers, arrays and qualifiers.
-fn named_below<'a>(reading: &Reading<'_, 'a>, place: Place) -> Option<Bytes<'a>> {
+pub(super) fn named_below<'a>(reading: &Reading<'_, 'a>, place: Place) -> Option<Bytes<'a>> {
     let mut place = place;
     for _ in 0..CHAIN {
         let unit = reading.unit_of(place)?;

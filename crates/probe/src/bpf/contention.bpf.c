@@ -55,6 +55,13 @@ struct {
 	__type(value, struct cpu_state);
 } cpu_states SEC(".maps");
 
+/* An index that the verifier can follow: older ones lose sight of a comparison, and the compiler of a mask after it. */
+static __always_inline __u64 bounded(__u64 index, __u64 mask)
+{
+	asm volatile("%0 &= %1" : "+r"(index) : "r"(mask));
+	return index;
+}
+
 static __always_inline struct cpu_state *this_cpu_state(void)
 {
 	__u32 zero = 0;
@@ -101,7 +108,7 @@ static __always_inline void begin_spin(struct cpu_state *cpu, struct task_struct
 		count(LOST_NESTING, 1);
 		return;
 	}
-	spin = &cpu->spins[cpu->depth & (CPU_SPINS - 1)];
+	spin = &cpu->spins[bounded(cpu->depth, CPU_SPINS - 1)];
 	spin->lock = lock;
 	spin->flags = flags;
 	spin->begin_ns = bpf_ktime_get_ns();
@@ -187,15 +194,15 @@ static __always_inline void begin_sleep(struct task_struct *task, __u64 lock, __
 	}
 	now = bpf_ktime_get_ns();
 	top = state->depth - 1;
-	if (state->depth && top < TASK_WAITS && state->waits[top].lock == lock) {
-		wait = &state->waits[top];
+	wait = &state->waits[bounded(top, TASK_WAITS - 1)];
+	if (state->depth && top < TASK_WAITS && wait->lock == lock) {
 		change_phase(wait, task, flags, now);
 	} else {
 		if (state->depth >= TASK_WAITS) {
 			count(LOST_NESTING, 1);
 			return;
 		}
-		wait = &state->waits[state->depth & (TASK_WAITS - 1)];
+		wait = &state->waits[bounded(state->depth, TASK_WAITS - 1)];
 		start_wait(wait, task, lock, flags, now);
 		state->depth++;
 		count(COUNT_BEGUN, 1);
@@ -254,7 +261,7 @@ int BPF_PROG(sched_waking, struct task_struct *woken)
 	top = state->depth - 1;
 	if (!state->depth || top >= TASK_WAITS)
 		return 0;
-	wait = &state->waits[top];
+	wait = &state->waits[bounded(top, TASK_WAITS - 1)];
 	cpu = this_cpu_state();
 	if (!cpu)
 		return 0;
@@ -450,34 +457,40 @@ static __always_inline void count_wait(void *ctx, struct task_struct *task, stru
 
 static __always_inline struct spin *take_spin(struct cpu_state *cpu, __u64 lock)
 {
+	struct spin *spin;
+
 	for (__u32 i = 0; i < CPU_SPINS; i++) {
 		__u32 at = cpu->depth - 1 - i;
 
 		if (at >= CPU_SPINS)
 			return NULL;
-		if (cpu->spins[at].lock != lock)
+		spin = &cpu->spins[bounded(at, CPU_SPINS - 1)];
+		if (spin->lock != lock)
 			continue;
 		if (i)
 			count(LOST_END, i);
 		cpu->depth = at;
-		return &cpu->spins[at];
+		return spin;
 	}
 	return NULL;
 }
 
 static __always_inline struct wait *take_wait(struct task_state *state, __u64 lock)
 {
+	struct wait *wait;
+
 	for (__u32 i = 0; i < TASK_WAITS; i++) {
 		__u32 at = state->depth - 1 - i;
 
 		if (at >= TASK_WAITS)
 			return NULL;
-		if (state->waits[at].lock != lock)
+		wait = &state->waits[bounded(at, TASK_WAITS - 1)];
+		if (wait->lock != lock)
 			continue;
 		if (i)
 			count(LOST_END, i);
 		state->depth = at;
-		return &state->waits[at];
+		return wait;
 	}
 	return NULL;
 }

@@ -115,13 +115,14 @@ static __always_inline bool same_key(const struct totals_key *one, const struct 
 static __always_inline struct totals *totals_in_map(const struct ended *ended, bool *is_new)
 {
 	void *map = ended->generation & 1 ? (void *)&totals_1 : (void *)&totals_0;
-	struct totals *totals = bpf_map_lookup_elem(map, &ended->key);
+	struct totals_key key = ended->key; /* on the stack, where kernels before 6.2 want it */
+	struct totals *totals = bpf_map_lookup_elem(map, &key);
 
 	if (totals)
 		return totals;
 	*is_new = true;
-	bpf_map_update_elem(map, &ended->key, &no_totals, BPF_NOEXIST);
-	return bpf_map_lookup_elem(map, &ended->key);
+	bpf_map_update_elem(map, &key, &no_totals, BPF_NOEXIST);
+	return bpf_map_lookup_elem(map, &key);
 }
 
 static __always_inline void add_wait(struct totals *totals, const struct ended *ended)
@@ -189,16 +190,18 @@ __noinline int add_to_totals(struct ended *ended)
 __noinline int drop_totals(struct ended *ended)
 {
 	struct totals_slot *slot;
+	struct totals_key key;
 
 	if (!ended)
 		return 0;
+	key = ended->key;
 	slot = totals_slot_of(ended);
 	if (slot && slot->generation == ended->generation && same_key(&slot->key, &ended->key))
 		slot->generation = NO_GENERATION;
 	else if (ended->generation & 1)
-		bpf_map_delete_elem(&totals_1, &ended->key);
+		bpf_map_delete_elem(&totals_1, &key);
 	else
-		bpf_map_delete_elem(&totals_0, &ended->key);
+		bpf_map_delete_elem(&totals_0, &key);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 
 use super::variables::{Found, each_lock_of};
 use crate::debug;
-use crate::image::{Image, Section, Symbol, SymbolKind};
+use crate::image::{Image, Symbol};
 use crate::rows::GlobalLock;
 use crate::types::{TypeId, Types};
 use lima_model::LockType;
@@ -33,7 +33,7 @@ impl<'a> Globals<'a> {
         }
         for variable in types.variables() {
             let section = types.text(variable.section);
-            let Some(section) = image.sections.iter().find(|own| own.name == section) else { continue };
+            let Some(section) = image.section(section) else { continue };
             let address = section.address.wrapping_add(u64::from(variable.offset));
             if seen.insert(address) {
                 let symbol = all.symbol_of(address, types.text(variable.name));
@@ -56,9 +56,9 @@ impl<'a> Globals<'a> {
         if self.at(address).is_some() {
             return;
         }
-        let (symbol, path) = match self.symbol_before(address) {
-            Some(symbol) if symbol.address == address => (symbol.name.clone(), String::new()),
-            Some(symbol) => (symbol.name.clone(), format!("+{:#x}", address - symbol.address)),
+        let (symbol, path) = match self.image.symbol_at(address) {
+            Some((symbol, 0)) => (symbol.name.clone(), String::new()),
+            Some((symbol, offset)) => (symbol.name.clone(), format!("+{offset:#x}")),
             None => (format!("{address:#x}"), String::new()),
         };
         let from = From { symbol, function: None, address };
@@ -91,7 +91,7 @@ impl<'a> Globals<'a> {
 
     fn row(&self, from: &From, lock: Found, variable_type: String, method: &'static str) -> GlobalLock {
         let address = from.address.wrapping_add(u64::from(lock.offset));
-        let section = section_of(self.image, from.address);
+        let section = self.image.section_of(from.address);
         GlobalLock {
             symbol: from.symbol.clone(),
             function: from.function.clone(),
@@ -116,24 +116,6 @@ impl<'a> Globals<'a> {
         let here = symbols[first..].iter().take_while(|symbol| symbol.address == address);
         here.into_iter().find(fits).map_or(name, |symbol| &symbol.name).to_owned()
     }
-
-    /// The variable whose symbol comes last before an address, when it may reach as far.
-    fn symbol_before(&self, address: u64) -> Option<&Symbol> {
-        let symbols = &self.image.symbols;
-        let end = symbols.partition_point(|symbol| symbol.address <= address);
-        let start = symbols.get(end.checked_sub(1)?)?.address;
-        let covers = |symbol: &&Symbol| symbol.size == 0 || address - symbol.address < symbol.size;
-        let rank = |symbol: &&Symbol| (symbol.kind == SymbolKind::Object, symbol.size > 0, symbol.global);
-        let same = section_of(self.image, address).map(|section| section.address);
-        symbols[..end]
-            .iter()
-            .rev()
-            .take_while(|symbol| symbol.address == start)
-            .filter(|symbol| symbol.kind != SymbolKind::Function)
-            .filter(covers)
-            .filter(|symbol| section_of(self.image, symbol.address).map(|section| section.address) == same)
-            .max_by_key(rank)
-    }
 }
 
 /// A variable.
@@ -141,11 +123,4 @@ struct From {
     symbol: String,
     function: Option<String>,
     address: u64,
-}
-
-fn section_of(image: &Image, address: u64) -> Option<&Section> {
-    image
-        .sections
-        .iter()
-        .find(|section| section.loaded && address.checked_sub(section.address).is_some_and(|rest| rest < section.size))
 }

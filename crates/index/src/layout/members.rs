@@ -8,12 +8,17 @@ use std::sync::Arc;
 /// The size of a cache line, bytes.
 pub const LINE_BYTES: u32 = 64;
 
+/// No more members of a line are listed; a line of 64 bytes in which there are more is that of a broken file.
+const MAX_MATES: usize = 512;
+
 /// All locks inside the named structs and unions that are kept in `types`, also those inside their members; a lock's own
 /// parts are only listed for the lock's struct itself (`mutex.wait_lock`).
 pub fn lock_members(types: &Types) -> Vec<LockMember> {
     let mut rows = Vec::new();
     for id in types.own() {
-        if !matches!(types.get(id), Type::Composite(_)) || !types.holds_lock(id) || !types.is_named(id) {
+        let stands_for_itself = matches!(types.lock_type(id), Some(LockType::Spinlock | LockType::Seqlock));
+        let composite = matches!(types.get(id), Type::Composite(_)) && types.is_named(id);
+        if !composite || !types.holds_lock(id) || stands_for_itself {
             continue;
         }
         let mut walk = Walk {
@@ -142,6 +147,13 @@ impl Walk<'_, '_> {
     fn mates_of(&self, member: &Member, from: u32, prefix: &str, line: std::ops::Range<u32>, mates: &mut Vec<String>) {
         let start = from.saturating_add(member.offset());
         let bytes = self.types.bytes(member.of);
+        if mates.len() > MAX_MATES {
+            return;
+        }
+        if mates.len() == MAX_MATES {
+            mates.push("...".to_owned());
+            return;
+        }
         if start >= line.end || start.saturating_add(bytes) <= line.start {
             return;
         }

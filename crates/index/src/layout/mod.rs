@@ -2,7 +2,11 @@
 
 mod globals;
 mod members;
+mod show;
+#[cfg(test)]
+mod tests;
 mod variables;
 
 pub use globals::Globals;
-pub use members::lock_members;
+pub use members::{LINE_BYTES, lock_members};
+pub use show::{LayoutRow, layout};

@@ -7,6 +7,8 @@ use super::{Composite, Member, Name, Span, Type, TypeId, Types, TypesBuilder, VO
 use std::sync::Arc;
 
 const MAGIC: u16 = 0xeb9f;
+/// The kernel itself takes no name of BTF that is longer than 511 bytes.
+const LONGEST_NAME: usize = 4096;
 const HEADER_BYTES: usize = 24;
 
 mod kind {
@@ -236,17 +238,16 @@ impl Reader<'_> {
 
     fn members(&mut self, entry: &Entry, end: u32) -> Result<Span, String> {
         let mut words = entry.more;
-        let first = self.builder.types.members.len();
+        let mut members = Vec::with_capacity(entry.count);
         for _ in 0..entry.count {
             let (name, of, place) = (words.next()?, words.next()?, words.next()?);
             let (bit_offset, bit_size) = if entry.flag { (place & 0xff_ffff, place >> 24) } else { (place, 0) };
             if u64::from(bit_offset) > u64::from(entry.word) * 8 {
                 return Err(format!("a member at bit {bit_offset} of a struct of {} bytes", entry.word));
             }
-            let member = Member { name: self.name(name)?, of: self.id(of, end)?, bit_offset, bit_size };
-            self.builder.types.members.push(member);
+            members.push(Member { name: self.name(name)?, of: self.id(of, end)?, bit_offset, bit_size });
         }
-        Ok(Span { first: first as u32, count: entry.count as u32 })
+        Ok(self.builder.keep_members(members.into_iter()))
     }
 
     fn section(&mut self, section: Name, entry: &Entry, end: u32) -> Result<(), String> {
@@ -282,6 +283,9 @@ impl Reader<'_> {
         let name = Name(offset.saturating_add(self.name_shift));
         if name.0 >= self.builder.types.text.end() && offset != 0 {
             return Err(format!("its name is at byte {offset}, beyond the names"));
+        }
+        if self.builder.text(name).len() > LONGEST_NAME {
+            return Err(format!("its name, at byte {offset}, is longer than {LONGEST_NAME} bytes"));
         }
         Ok(name)
     }

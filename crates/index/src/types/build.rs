@@ -5,14 +5,17 @@ use super::locks::lock_named;
 use super::names::Text;
 use super::{Composite, Member, Name, Span, Type, TypeId, Types, VOID, Variable};
 use lima_model::LockType;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// Types nest by value in structs, arrays and typedefs, no deeper than this. A kernel's go to about 25.
 const MAX_DEPTH: u16 = 250;
 /// All structs of one part together, flattened, have no more members than this; those of an array count once. A kernel
-/// has about a million.
-const MAX_LEAVES: u64 = 50_000_000;
+/// has about half a million.
+const MAX_LEAVES: u64 = 20_000_000;
+/// And no more locks than this. A kernel has about 2,000.
+const MAX_LOCKS: u64 = 100_000;
 
 /// What is found out of each type when a part is complete; lists are by the type's place in the part.
 #[derive(Debug, Default)]
@@ -32,7 +35,8 @@ pub(super) struct Facts {
 /// What is in a type, by value.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Holds {
-    pub locks: bool,
+    /// How many, those of an array once.
+    pub locks: u32,
     pub pointers: bool,
 }
 
@@ -94,9 +98,9 @@ impl TypesBuilder {
         }
     }
 
-    /// A name for [`Member`]s, kept once more each time it is asked for.
-    pub fn member_name(&mut self, name: &str) -> Name {
-        self.types.text.add(name)
+    /// A member for [`define_composite`](Self::define_composite), no bit field.
+    pub fn member(&mut self, name: &str, of: TypeId, bit_offset: u32) -> Member {
+        Member { name: self.types.text.add(name), of, bit_offset, bit_size: 0 }
     }
 
     /// Defines a struct or union that was declared here.
@@ -106,10 +110,15 @@ impl TypesBuilder {
         self.define_named(id, name, Type::Composite(Composite { union, bytes, members }));
     }
 
+    /// Keeps members, in the order of their offsets: Rust's structs are declared in another.
     pub(super) fn keep_members(&mut self, members: impl Iterator<Item = Member>) -> Span {
-        let first = self.types.members.len();
-        self.types.members.extend(members);
-        Span { first: first as u32, count: (self.types.members.len() - first) as u32 }
+        let list = &mut self.types.members;
+        let first = list.len();
+        list.extend(members);
+        if !list[first..].is_sorted_by_key(|member| member.bit_offset) {
+            list[first..].sort_by_key(|member| member.bit_offset);
+        }
+        Span { first: first as u32, count: (list.len() - first) as u32 }
     }
 
     /// Defines a function type that was declared here.
@@ -191,21 +200,37 @@ impl TypesBuilder {
 }
 
 impl Types {
-    /// Gives anonymous structs and unions the names of their typedefs.
+    /// Gives anonymous structs and unions the names of their typedefs, and makes those locks whose typedefs all say so.
     fn name_anonymous(&mut self) {
+        let mut doubtful = FxHashSet::default();
         for id in self.own() {
             let (Type::Alias(_), Some(&name)) = (self.get(id), self.names.get((id.0 - self.first) as usize)) else {
                 continue;
             };
             let composite = self.resolve(id);
-            let Some(place) = composite.0.checked_sub(self.first) else { continue };
-            let anonymous = self.names.get(place as usize) == Some(&Name(0));
-            if anonymous && matches!(self.get(composite), Type::Composite(_)) {
-                if let std::collections::hash_map::Entry::Vacant(entry) = self.facts.typedefs.entry(composite) {
+            let Some(place) = composite.0.checked_sub(self.first).map(|place| place as usize) else { continue };
+            if self.names.get(place) != Some(&Name(0)) || !matches!(self.get(composite), Type::Composite(_)) {
+                continue;
+            }
+            let lock = lock_named(self.text(name));
+            match self.facts.typedefs.entry(composite) {
+                Entry::Vacant(entry) => {
                     entry.insert(name);
                     self.composites.add(&self.text, name, composite);
+                    self.facts.locks[place] = lock;
                 }
+                // The same empty struct may stand behind a lock's name and others.
+                Entry::Occupied(_) if self.facts.locks[place] != lock => {
+                    doubtful.insert(place);
+                }
+                Entry::Occupied(_) => {}
             }
+        }
+        for place in doubtful {
+            self.facts.locks[place] = None;
+        }
+        for (holds, lock) in self.facts.holds.iter_mut().zip(&self.facts.locks) {
+            holds.locks = holds.locks.max(u32::from(lock.is_some()));
         }
     }
 }
@@ -254,7 +279,7 @@ fn gather(types: &Types) -> Result<Facts, String> {
         ..Facts::default()
     };
     let mut states = vec![State::New; count];
-    let mut total = 0_u64;
+    let (mut leaves, mut locks) = (0_u64, 0_u64);
     let mut path: Vec<(usize, usize)> = Vec::new();
     for start in 0..count {
         if states[start] != State::New {
@@ -285,9 +310,13 @@ fn gather(types: &Types) -> Result<Facts, String> {
             }
             facts.learn(types, place)?;
             if matches!(kind, Type::Composite(_)) {
-                total += u64::from(facts.leaves[place]);
-                if total > MAX_LEAVES {
-                    return Err(format!("the members of all structs are more than {MAX_LEAVES}"));
+                leaves += u64::from(facts.leaves[place]);
+                locks += u64::from(facts.holds[place].locks);
+                if leaves > MAX_LEAVES || locks > MAX_LOCKS {
+                    let (what, most) = if leaves > MAX_LEAVES { ("members", MAX_LEAVES) } else { ("locks", MAX_LOCKS) };
+                    return Err(format!(
+                        "the {what} of all structs, those of structs inside again, are more than {most}"
+                    ));
                 }
             }
             states[place] = State::Done;
@@ -337,12 +366,13 @@ impl Facts {
             Type::Void | Type::Forward => itself,
             Type::Function { .. } => itself,
             Type::Scalar { bytes } => Known { bytes, ..itself },
-            Type::Pointer(_) => Known { bytes: 8, holds: Holds { pointers: true, locks: false }, ..itself },
+            Type::Pointer(_) => Known { bytes: 8, holds: Holds { pointers: true, locks: 0 }, ..itself },
             Type::Alias(of) | Type::Qualified(of) => {
                 let known = self.known(types, of);
-                let composite = known.holds.locks || matches!(types.get(known.resolved), Type::Composite(_));
+                let composite = known.holds.locks > 0 || matches!(types.get(known.resolved), Type::Composite(_));
                 let lock = if composite { lock_named(name).or(known.lock) } else { None };
-                Known { lock, holds: Holds { locks: known.holds.locks || lock.is_some(), ..known.holds }, ..known }
+                let holds = Holds { locks: known.holds.locks.max(u32::from(lock.is_some())), ..known.holds };
+                Known { lock, holds, depth: known.depth + 1, ..known }
             }
             Type::Array { element, count } => {
                 let known = self.known(types, element);
@@ -350,15 +380,15 @@ impl Facts {
                 Known { bytes, holds: known.holds, leaves: known.leaves, depth: known.depth + 1, ..itself }
             }
             Type::Composite(composite) => {
-                let mut sum = Known { bytes: composite.bytes, lock: lock_named(name), leaves: 0, ..itself };
+                let mut sum = Known { bytes: composite.bytes, lock: lock_named(name), ..itself };
                 for member in types.members_of(composite.members) {
                     let known = self.known(types, member.of);
-                    sum.holds.locks |= known.holds.locks;
+                    sum.holds.locks = sum.holds.locks.saturating_add(known.holds.locks);
                     sum.holds.pointers |= known.holds.pointers;
                     sum.depth = sum.depth.max(known.depth + 1);
                     sum.leaves = sum.leaves.saturating_add(known.leaves);
                 }
-                sum.holds.locks |= sum.lock.is_some();
+                sum.holds.locks = sum.holds.locks.max(u32::from(sum.lock.is_some()));
                 sum
             }
         };

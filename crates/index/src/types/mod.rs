@@ -13,6 +13,15 @@ mod paths;
 mod store;
 mod walk;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod oracle_tests;
+#[cfg(test)]
+mod tests;
+
 pub use build::TypesBuilder;
 pub use embed::Embedder;
 pub use locks::lock_named;
@@ -70,7 +79,7 @@ pub struct Composite {
     pub union: bool,
     /// Its size.
     pub bytes: u32,
-    /// Where its members are kept, in order of declaration.
+    /// Where its members are kept, in the order of their offsets.
     pub members: Span,
 }
 

@@ -91,9 +91,14 @@ impl Types {
                 self.spell_type(of, text, depth + 1);
                 text.push_str(if text.ends_with('*') { "*" } else { " *" });
             }
-            Type::Array { element, count } => {
-                self.spell_type(element, text, depth + 1);
-                let _ = write!(text, "[{count}]");
+            Type::Array { .. } => {
+                let (mut of, mut counts) = (id, String::new());
+                while let Type::Array { element, count } = self.get(of) {
+                    let _ = write!(counts, "[{count}]");
+                    of = element;
+                }
+                self.spell_type(of, text, depth + 1);
+                text.push_str(&counts);
             }
             Type::Composite(composite) => {
                 text.push_str(if composite.union { "union " } else { "struct " });

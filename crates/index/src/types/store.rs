@@ -146,6 +146,12 @@ impl Types {
         self.text(if own == Name(0) { part.facts.typedefs.get(&id).copied().unwrap_or_default() } else { own })
     }
 
+    /// The name that it was declared with, its tag or its typedef's own: empty for an anonymous struct, typedef or not.
+    pub fn tag(&self, id: TypeId) -> &str {
+        let (part, place) = self.place(id);
+        self.text(part.names.get(place).copied().unwrap_or_default())
+    }
+
     /// Whether a struct or union has a name, its own or a typedef's.
     pub fn is_named(&self, id: TypeId) -> bool {
         !self.name(id).is_empty()
@@ -179,7 +185,7 @@ impl Types {
     #[inline]
     pub fn holds_lock(&self, id: TypeId) -> bool {
         let (part, place) = self.place(id);
-        part.facts.holds.get(place).is_some_and(|holds| holds.locks)
+        part.facts.holds.get(place).is_some_and(|holds| holds.locks > 0)
     }
 
     /// Whether there is a pointer in the type, or it is one.

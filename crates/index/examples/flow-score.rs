@@ -1,9 +1,10 @@
 //! How many of the acquire and try sites of a kernel are resolved, by method and by cause. For engineers of the flow
-//! room: `flow-score bare|debug [VMLINUX|-] [CAUSE]`; with a cause, the sites of it are listed.
+//! room: `flow-score bare|debug [VMLINUX|-] [CAUSE|-] [JSON]`; with a cause or the name of a function, its sites are
+//! listed (and explained when EXPLAIN is set); with a file, all sites are written there for `cargo xtask accuracy`.
 
 use lima_index::code::{Functions, Landmarks, Lift, Transfer};
 use lima_index::debug::{Debug, TypeMap};
-use lima_index::flow::{Object, Question, Sources, answer_sites};
+use lima_index::flow::{Answer, Engine, Object, Question, Sources};
 use lima_index::image::Image;
 use lima_model::LockType;
 use std::collections::BTreeMap;
@@ -51,7 +52,8 @@ fn main() {
         || PathBuf::from(home).join(".cache/lima/kernels/d61/usr/lib/debug/boot/vmlinux-6.1.0-50-cloud-amd64"),
         PathBuf::from,
     );
-    let wanted = arguments.next();
+    let wanted = arguments.next().filter(|wanted| wanted != "-");
+    let json = arguments.next();
     let start = Instant::now();
     let step = |what: &str, since: Instant| eprintln!("{what}: {:.3} s", since.elapsed().as_secs_f64());
     let image = Image::open(&path).expect("open");
@@ -72,6 +74,7 @@ fn main() {
         .collect();
     let mut lift = lima_index::code::x86::X86::default();
     let mut questions = Vec::new();
+    let mut called = BTreeMap::new();
     for (_, function) in functions.iter() {
         if primitives.contains_key(&function.range.start) {
             continue;
@@ -83,6 +86,7 @@ fn main() {
                     && let Some(&(argument, lock_type)) = primitives.get(&to)
                 {
                     questions.push(Question { address, argument, lock_type });
+                    called.insert(address, to);
                 }
             });
         }
@@ -95,17 +99,22 @@ fn main() {
     let now = Instant::now();
     let debug = debug.as_ref().map(|debug| (debug, &map));
     let sources = Sources { image: &image, types: &types, functions: &functions, landmarks: &landmarks, debug };
-    let answers = answer_sites(sources, &questions);
+    let engine = Engine::new(sources);
+    let answers = engine.answer(&questions);
     step("flow", now);
+    if let Some(path) = json {
+        write(&path, &image, &map, &functions, &called, &questions, &answers);
+    }
+    let explain = std::env::var_os("EXPLAIN").is_some();
     let mut methods: BTreeMap<String, usize> = BTreeMap::new();
     for (question, answer) in questions.iter().zip(&answers) {
         let key = match answer.object {
             Object::Unknown(cause) => format!("unknown: {cause}"),
             _ => answer.method.name().to_owned(),
         };
-        if wanted.as_ref().is_some_and(|wanted| key.contains(wanted)) {
-            let function = functions.containing(question.address).map(|id| &functions[id]);
-            let name = function.map_or("?", |function| &function.name);
+        let function = functions.containing(question.address).map(|id| &functions[id]);
+        let name = function.map_or("?", |function| &function.name);
+        if wanted.as_ref().is_some_and(|wanted| key.contains(wanted) || name == wanted) {
             let offset = function.map_or(0, |function| question.address.wrapping_sub(function.range.start));
             let spell = |object: &Object| match object {
                 Object::Member { declaring, path } => format!("{}.{path}", types.name(*declaring)),
@@ -123,6 +132,9 @@ fn main() {
                 spell(&answer.object),
                 others.join(" | ")
             );
+            if explain {
+                println!("{}", engine.explain(question));
+            }
         }
         *methods.entry(key).or_default() += 1;
     }
@@ -131,4 +143,71 @@ fn main() {
     for (method, count) in &methods {
         println!("{count:7}  {:5.2} %  {method}", 100.0 * *count as f64 / answers.len() as f64);
     }
+}
+
+/// Writes the sites as `lima index sites --format json` does, with places in the source in both modes.
+fn write(
+    path: &str,
+    image: &Image,
+    map: &TypeMap,
+    functions: &Functions,
+    called: &BTreeMap<u64, u64>,
+    questions: &[Question],
+    answers: &[Answer],
+) {
+    let types = map.types();
+    let debug = Debug::open(image).expect("debug").expect("debug");
+    let variables = debug.variables(map);
+    let mut order: Vec<usize> = (0..questions.len()).collect();
+    order.sort_by_key(|&number| questions[number].address);
+    let addresses: Vec<u64> = order.iter().map(|&number| questions[number].address).collect();
+    let frames = debug.frames(&addresses);
+    let name = |address: u64| functions.containing(address).map_or("?", |id| &*functions[id].name);
+    let spell = |object: &Object, lock_type: LockType| match object {
+        Object::Member { declaring, path } | Object::Pointer { declaring, path } => {
+            format!("{}.{path}", types.name(*declaring))
+        }
+        Object::Global { address } => {
+            let at = variables.partition_point(|variable| variable.address <= *address);
+            let variable = at.checked_sub(1).map(|at| &variables[at]);
+            let mut found = image.symbol_at(*address).map_or("?", |(symbol, _)| &symbol.name).to_owned();
+            if let Some(variable) = variable {
+                let rest = (*address - variable.address) as u32;
+                types.each_lock_at(variable.of, rest, &mut |lock| {
+                    if lock.taken_by(lock_type) {
+                        let path = types.path_from(variable.of, rest, &lock.spot);
+                        let dot = if path.is_empty() { "" } else { "." };
+                        found = format!("{}{dot}{path}", variable.name);
+                    }
+                });
+            }
+            found
+        }
+        Object::Local => "local".to_owned(),
+        Object::Unknown(_) => "unknown".to_owned(),
+    };
+    let rows: Vec<serde_json::Value> = order
+        .iter()
+        .zip(&frames)
+        .map(|(&number, frames)| {
+            let (question, answer) = (&questions[number], &answers[number]);
+            let global = match answer.object {
+                Object::Global { address } => Some(format!("{address:#x}")),
+                _ => None,
+            };
+            serde_json::json!({
+                "address": format!("{:#x}", question.address),
+                "function": name(question.address),
+                "frame_files": frames.iter().map(|frame| &*frame.file).collect::<Vec<_>>(),
+                "frame_lines": frames.iter().map(|frame| frame.line).collect::<Vec<_>>(),
+                "operation": "acquire",
+                "primitive": name(called[&question.address]),
+                "object": spell(&answer.object, question.lock_type),
+                "lock_address": global,
+                "alternatives": answer.alternatives.iter().map(|other| spell(other, question.lock_type)).collect::<Vec<_>>(),
+                "method": answer.method.name(),
+            })
+        })
+        .collect();
+    std::fs::write(path, serde_json::json!({ "rows": rows }).to_string()).expect("write");
 }

@@ -5,15 +5,19 @@ use super::follow::{Event, Follower};
 use super::known::Known;
 use super::values::{Node, NodeId, STACK, Value, ZERO};
 use super::{Answer, Object};
-use crate::types::{LockAt, MemberAt, Spot, Type, TypeId, Types};
+use crate::types::{LockAt, MemberAt, Spot, Type, TypeId, Types, lock_named, takes};
 use lima_model::LockType;
 use lima_model::words::SiteMethod;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Alternatives beyond this many are not listed.
 const ALTERNATIVES: usize = 8;
 /// How far joins are followed to find the field that a pointer was loaded from.
 const DEPTH: u32 = 8;
+/// More joins are not looked through for one variable.
+const JOINS: usize = 8;
+/// More containers are not weighed.
+const CONTAINERS: usize = 4096;
 
 /// What is asked about a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +91,33 @@ impl Judge<'_> {
         unknown(self.cause(value, itself))
     }
 
-    /// The address of a variable.
+    /// The address of a variable; of an array that is gone through, where that begins.
     pub fn global(&self, value: Value) -> Option<u64> {
+        let Node::Join(_) = self.follower.values.node(value.node) else { return self.fixed(value) };
+        let mut known: Vec<NodeId> = vec![value.node];
+        let mut found: Option<u64> = None;
+        let mut next = 0;
+        while let Some(&join) = known.get(next) {
+            next += 1;
+            for &(_, operand) in self.follower.values.operands().iter().filter(|&&(id, _)| id == join) {
+                if known.contains(&operand.node) {
+                    continue;
+                }
+                if matches!(self.follower.values.node(operand.node), Node::Join(_)) && known.len() < JOINS {
+                    known.push(operand.node);
+                    continue;
+                }
+                let address = self.fixed(operand.plus(value.offset))?;
+                if found.is_some_and(|found| found != address) {
+                    return None;
+                }
+                found = Some(address);
+            }
+        }
+        found
+    }
+
+    fn fixed(&self, value: Value) -> Option<u64> {
         let address = value.offset.cast_unsigned();
         let values = &self.follower.values;
         let per_cpu = match values.node(value.node) {
@@ -104,32 +133,51 @@ impl Judge<'_> {
         self.known.is_data(address, false).then_some(address)
     }
 
+    /// Whether a type is a lock.
+    fn is_lock(&self, of: TypeId) -> Option<LockType> {
+        self.types.lock_type(of).or_else(|| lock_named(self.types.name(of)))
+    }
+
+    /// Whether a function that takes this type of lock takes what a pointer to this type points to.
+    fn takes(&self, of: TypeId, lock_type: LockType) -> bool {
+        self.is_lock(of).is_some_and(|own| takes(lock_type, own))
+    }
+
     /// Locks of the right kind at the value, and whether the value was said to point to a lock itself.
     fn candidates(&self, value: Value, lock_type: LockType) -> (Vec<Candidate>, bool) {
         let mut candidates = Vec::new();
+        // The lock inside of a lock, when nothing is known of what the lock is in.
+        let mut inside = Vec::new();
         let mut itself = false;
         for clue in self.evidence.clues(value.node) {
             let Some(at) = place_in(self.types, clue, value.offset).or_else(|| self.element(clue, value)) else {
                 continue;
             };
+            let is_lock = self.is_lock(clue.of);
+            if at == 0 && self.takes(clue.of, lock_type) {
+                itself = true;
+                continue;
+            }
             self.types.each_lock_at(clue.of, at, &mut |lock| {
-                if !lock.taken_by(lock_type) {
-                    return;
+                if lock.taken_by(lock_type) {
+                    let list = if is_lock.is_some() { &mut inside } else { &mut candidates };
+                    list.push(Candidate { lock, outer: clue.of, at, strength: clue.strength });
                 }
-                if lock.spot.declaring == clue.of && self.types.path(&lock.spot).is_empty() {
-                    itself = true;
-                    return;
-                }
-                candidates.push(Candidate { lock, outer: clue.of, at, strength: clue.strength });
             });
         }
-        (candidates, itself)
+        // The spinlock of a seqlock stands for it.
+        inside.retain(|candidate: &Candidate| self.is_lock(candidate.outer) != Some(LockType::Seqlock));
+        if candidates.is_empty() { (inside, itself) } else { (candidates, itself) }
     }
 
     /// The place in an element when the value is one of an array of the clue's type.
     fn element(&self, clue: Clue, value: Value) -> Option<u32> {
-        let Node::Indexed { .. } = self.follower.values.node(value.node) else { return None };
-        let bytes = i64::from(self.types.bytes(clue.of));
+        let Node::Indexed { stride, .. } = self.follower.values.node(value.node) else { return None };
+        let bytes = self.types.bytes(clue.of);
+        if stride.checked_rem(bytes) != Some(0) {
+            return None;
+        }
+        let bytes = i64::from(bytes);
         let at = i64::from(clue.at).checked_add(value.offset)?;
         u32::try_from(at.checked_rem_euclid(bytes)?).ok()
     }
@@ -216,14 +264,19 @@ impl Judge<'_> {
 
     fn fields(&self, node: NodeId, lock_type: LockType, depth: u32, into: &mut Vec<(u8, MemberAt)>) {
         let Some(depth) = depth.checked_sub(1) else { return };
-        match self.follower.values.node(node) {
-            Node::Load { address, bytes: 8, per_cpu: false } => {
+        let node_is = self.follower.values.node(node);
+        let cell = match node_is {
+            Node::Load { address, bytes: 8, per_cpu: false } => Some(address),
+            Node::Stale { slot, .. } => Some(Value { node: STACK, offset: slot }),
+            _ => None,
+        };
+        match node_is {
+            Node::Load { .. } | Node::Stale { .. } => {
+                let Some(address) = cell else { return };
                 for clue in self.evidence.clues(address.node) {
                     let Some(at) = place_in(self.types, clue, address.offset) else { continue };
                     self.types.each_pointer_at(clue.of, at, &mut |member, pointee| {
-                        let mut lock = false;
-                        self.types.each_lock_at(pointee, 0, &mut |at| lock |= at.taken_by(lock_type));
-                        if lock && !self.types.path(&member.spot).is_empty() {
+                        if self.takes(pointee, lock_type) && !self.types.path(&member.spot).is_empty() {
                             into.push((clue.strength, member));
                         }
                     });
@@ -243,43 +296,60 @@ impl Judge<'_> {
     }
 
     /// The container of what is known, when what is known is too small.
+    ///
+    /// Each clue says that a part of the container lies at some place: a container must have all of them where the
+    /// clues are, and a lock of the right kind at the value.
     fn container(&self, value: Value, lock_type: LockType) -> Option<Answer> {
-        let mut all: Vec<Candidate> = Vec::new();
-        for clue in self.evidence.clues(value.node) {
-            let place = i64::from(clue.at).checked_add(value.offset)?;
-            if (0..i64::from(self.types.bytes(clue.of))).contains(&place)
-                || !matches!(self.types.get(clue.of), Type::Composite(_))
-            {
-                continue;
-            }
+        let part = |clue: &Clue| {
+            // That the lock is one is no news.
+            let itself = i64::from(clue.at) == value.offset.wrapping_neg() && self.is_lock(clue.of).is_some();
+            !itself && matches!(self.types.get(clue.of), Type::Composite(_))
+        };
+        let clues: Vec<Clue> = self.evidence.clues(value.node).filter(part).take(32).collect();
+        let mut places: FxHashMap<(TypeId, u32), usize> = FxHashMap::default();
+        let mut found: Vec<(Candidate, u32)> = Vec::new();
+        for (number, clue) in (0_u32..).zip(&clues) {
             self.types.each_embedder(clue.of, &mut |embedder| {
-                let Some(at) = i64::from(embedder.offset).checked_add(place).and_then(|at| u32::try_from(at).ok())
-                else {
-                    return;
-                };
+                // Where the node is in the container.
+                let node = i64::from(embedder.offset) + i64::from(clue.at);
+                let Some(at) = node.checked_add(value.offset).and_then(|at| u32::try_from(at).ok()) else { return };
                 if at >= self.types.bytes(embedder.outer) {
                     return;
                 }
                 self.types.each_lock_at(embedder.outer, at, &mut |lock| {
-                    if lock.taken_by(lock_type) {
-                        all.push(Candidate { lock, outer: embedder.outer, at, strength: clue.strength });
+                    if !lock.taken_by(lock_type) || lock.inner {
+                        return;
+                    }
+                    let place = *places.entry((embedder.outer, at)).or_insert(found.len());
+                    if let Some((_, clues)) = found.get_mut(place) {
+                        *clues |= 1 << number;
+                    } else if found.len() < CONTAINERS {
+                        let strength = clue.strength;
+                        found.push((Candidate { lock, outer: embedder.outer, at, strength }, 1 << number));
                     }
                 });
             });
         }
-        let seen: Vec<Candidate> =
-            all.iter().filter(|candidate| self.seen.contains(&candidate.outer)).copied().collect();
-        for list in [&seen, &all] {
-            if list.is_empty() {
-                continue;
-            }
-            let mut answer = self.choose(list, SiteMethod::Container);
-            if let Object::Unknown(cause) = &mut answer.object {
-                *cause = "container is ambiguous";
-            }
-            return Some(answer);
+        let most = |seen: bool| {
+            let found = found.iter().filter(|(candidate, _)| !seen || self.seen.contains(&candidate.outer));
+            found.map(|(_, clues)| clues.count_ones()).max()
+        };
+        let (seen, most) = match most(true) {
+            Some(most) => (true, most),
+            None => (false, most(false)?),
+        };
+        let list: Vec<Candidate> = found
+            .iter()
+            .filter(|(candidate, clues)| {
+                clues.count_ones() == most && (!seen || self.seen.contains(&candidate.outer))
+            })
+            .map(|&(candidate, _)| Candidate { strength: 0, ..candidate })
+            .collect();
+        let mut answer = self.choose(&list, SiteMethod::Container);
+        if let Object::Unknown(cause) = &mut answer.object {
+            *cause = "container is ambiguous";
         }
-        None
+        Some(answer)
     }
 
     /// Why nothing was found.

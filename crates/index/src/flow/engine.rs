@@ -144,6 +144,19 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Why a site has its answer: for engineers.
+    pub fn explain(&self, question: &Question) -> String {
+        let functions = self.sources.functions;
+        let Some(id) = functions.containing(question.address) else { return String::new() };
+        let mut workspace = Workspace::default();
+        let variables = self.variables(std::iter::once(id)).pop().unwrap_or_default();
+        let (graph, _) = self.follow(&mut workspace, id, &variables.bindings);
+        let Workspace { follower, evidence, seen, .. } = &workspace;
+        let judge = Judge { follower, evidence, known: &self.known, types: self.sources.types, seen };
+        let address = |number: u32| graph.instructions.get(number as usize).map_or(0, |found| found.address);
+        judge.value(question, address).map_or_else(String::new, |value| judge.explain(value))
+    }
+
     fn function(
         &self,
         workspace: &mut Workspace,

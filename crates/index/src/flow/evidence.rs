@@ -46,6 +46,8 @@ pub struct Clue {
     pub at: i32,
     /// How sure that is.
     pub strength: u8,
+    /// It came through a join from one of its values, and says nothing of the others.
+    pub one_of: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +60,10 @@ struct Link {
 enum Step {
     /// `to` is this and `more`; a clue loses `costs` of its strength.
     Same { more: i64, costs: u8 },
+    /// `to` is a join, and this and `more` one of its values.
+    Join { more: i64, costs: u8 },
+    /// This is a join, and `to` and a number one of its values.
+    Split { more: i64, costs: u8 },
     /// `to` and `back` is the pointer that stands at this and `more`.
     Field { more: i64, back: i64 },
     /// This and `more` is what the call, an event by its number, calls.
@@ -265,9 +271,12 @@ impl Evidence {
             }
             return;
         }
-        let moved = if operand.offset == 0 { 0 } else { MOVED };
-        self.same(operand, join, 0, moved);
-        self.same(Value::of(join), operand.node, operand.offset, BEFORE_JOIN + moved);
+        let costs = if operand.offset == 0 { 0 } else { MOVED };
+        self.edge(operand.node, join, Step::Join { more: operand.offset, costs });
+        if operand.node != STACK {
+            let more = operand.offset.wrapping_neg();
+            self.edge(join, operand.node, Step::Split { more, costs: BEFORE_JOIN + costs });
+        }
     }
 
     fn connect_event(&mut self, number: u32, event: &Event, own: Own<'_>, known: &Known, types: &Types) {
@@ -340,7 +349,7 @@ impl Evidence {
                     || matches!(values.node(address.node), Node::PerCpu { base: ZERO })
                     || values.is_per_cpu_offset(address.node);
                 if let Some((of, rest)) = known.variable_at(number, per_cpu) {
-                    self.field(of, rest, id, 0, DECLARED, types);
+                    self.field(of, rest, id, 0, (DECLARED, false), types);
                 }
             }
             _ => {}
@@ -385,7 +394,7 @@ impl Evidence {
     }
 
     /// What stands in a field is the address `to` and `back`.
-    fn field(&mut self, of: TypeId, at: u32, to: NodeId, back: i64, strength: u8, types: &Types) {
+    fn field(&mut self, of: TypeId, at: u32, to: NodeId, back: i64, (strength, one_of): (u8, bool), types: &Types) {
         let mut count = 0;
         types.each_pointer_at(of, at, &mut |_, _| count += 1);
         if count == 0 {
@@ -394,20 +403,22 @@ impl Evidence {
         let strength = if count > 1 { strength.min(ONE_OF_SEVERAL) } else { strength.min(DECLARED) };
         types.each_pointer_at(of, at, &mut |_, pointee| {
             if !matches!(types.get(pointee), Type::Void | Type::Scalar { .. } | Type::Forward) {
-                self.add(to, pointee, back.wrapping_neg(), strength);
+                self.put(to, pointee, back.wrapping_neg(), strength, one_of);
             }
         });
     }
 
     fn carry(&mut self, clue: Clue, edge: Edge, events: &[Event], own: Own<'_>, known: &Known, types: &Types) {
         match edge.step {
-            Step::Same { more, costs } => {
+            Step::Split { .. } if clue.one_of => {}
+            Step::Same { more, costs } | Step::Join { more, costs } | Step::Split { more, costs } => {
                 let strength = clue.strength.saturating_sub(costs).max(WEAKEST);
-                self.add(edge.to, clue.of, i64::from(clue.at).wrapping_add(more), strength);
+                let one_of = clue.one_of || matches!(edge.step, Step::Join { .. });
+                self.put(edge.to, clue.of, i64::from(clue.at).wrapping_add(more), strength, one_of);
             }
             Step::Field { more, back } => {
                 if let Some(at) = place_in(types, clue, more) {
-                    self.field(clue.of, at, edge.to, back, clue.strength, types);
+                    self.field(clue.of, at, edge.to, back, (clue.strength, clue.one_of), types);
                     types.each_pointer_at(clue.of, at, &mut |member, pointee| {
                         if let Some(key) = field_key(types, clue.of, at, &member, pointee) {
                             self.learned(edge.to, back, key, own, known);
@@ -428,8 +439,12 @@ impl Evidence {
         }
     }
 
-    /// Adds a clue, or makes it stronger.
     fn add(&mut self, node: NodeId, of: TypeId, at: i64, strength: u8) {
+        self.put(node, of, at, strength, false);
+    }
+
+    /// Adds a clue, or makes it stronger.
+    fn put(&mut self, node: NodeId, of: TypeId, at: i64, strength: u8, one_of: bool) {
         if !(-FAR..=FAR).contains(&at) || of == crate::types::VOID {
             return;
         }
@@ -440,8 +455,9 @@ impl Evidence {
         while let Some(link) = self.links.get_mut(next as usize) {
             if link.clue.of == of {
                 if link.clue.at == at {
-                    if link.clue.strength < strength {
-                        link.clue.strength = strength;
+                    if link.clue.strength < strength || (link.clue.one_of && !one_of) {
+                        link.clue.strength = strength.max(link.clue.strength);
+                        link.clue.one_of &= one_of;
                         self.queue.push((node, next));
                     }
                     return;
@@ -454,7 +470,7 @@ impl Evidence {
             return;
         }
         let number = self.links.len() as u32;
-        self.links.push(Link { clue: Clue { of, at, strength }, next: heads.clues });
+        self.links.push(Link { clue: Clue { of, at, strength, one_of }, next: heads.clues });
         heads.clues = number;
         heads.count += 1;
         self.queue.push((node, number));
@@ -469,6 +485,14 @@ pub fn place_in(types: &Types, clue: Clue, more: i64) -> Option<u32> {
         // What a pointer points to is an array, as far as anybody knows.
         Type::Pointer(_) => Some(at % 8),
         Type::Array { count: 0, .. } => Some(at),
-        _ => (at < bytes).then_some(at),
+        _ if at < bytes => Some(at),
+        Type::Composite(_) => ends_open(types, clue.of).then_some(at),
+        _ => None,
     }
+}
+
+/// Whether a struct ends with an array of any length.
+fn ends_open(types: &Types, of: TypeId) -> bool {
+    let last = types.members(of).last();
+    last.is_some_and(|last| matches!(types.resolved(last.of), Type::Array { count: 0, .. }))
 }

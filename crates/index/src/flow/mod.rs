@@ -7,6 +7,7 @@
 mod answer;
 mod engine;
 mod evidence;
+mod explain;
 mod follow;
 mod gather;
 mod known;

@@ -27,7 +27,7 @@ pub use embed::Embedder;
 pub use locks::lock_named;
 pub use names::Name;
 pub use store::{Prototype, Types, Variable};
-pub use walk::{LockAt, MemberAt, Spot};
+pub use walk::{LockAt, MemberAt, Spot, takes};
 
 /// A type by its number in [`Types`]. 0 is `void`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

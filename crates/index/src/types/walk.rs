@@ -36,12 +36,17 @@ impl LockAt {
     /// Whether a function that takes this type of lock can take this one. The functions of `spinlock_t` and
     /// `raw_spinlock_t` are the same ones; a seqlock's writers take its spinlock; a `ww_mutex` begins with a mutex.
     pub fn taken_by(&self, function: LockType) -> bool {
-        match (self.lock_type, function) {
-            (LockType::Spinlock | LockType::RawSpinlock | LockType::Seqlock, LockType::Spinlock)
-            | (LockType::Spinlock | LockType::RawSpinlock | LockType::Seqlock, LockType::RawSpinlock)
-            | (LockType::WwMutex, LockType::Mutex) => true,
-            (own, function) => own == function,
-        }
+        takes(function, self.lock_type)
+    }
+}
+
+/// Whether a function that takes one type of lock can take another: see [`LockAt::taken_by`].
+pub fn takes(function: LockType, own: LockType) -> bool {
+    match (own, function) {
+        (LockType::Spinlock | LockType::RawSpinlock | LockType::Seqlock, LockType::Spinlock)
+        | (LockType::Spinlock | LockType::RawSpinlock | LockType::Seqlock, LockType::RawSpinlock)
+        | (LockType::WwMutex, LockType::Mutex) => true,
+        (own, function) => own == function,
     }
 }
 

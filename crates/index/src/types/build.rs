@@ -98,6 +98,11 @@ impl TypesBuilder {
         }
     }
 
+    /// A name for a [`Member`], kept once more each time it is asked for.
+    pub fn member_name(&mut self, name: &str) -> Name {
+        self.types.text.add(name)
+    }
+
     /// A member for [`define_composite`](Self::define_composite), no bit field.
     pub fn member(&mut self, name: &str, of: TypeId, bit_offset: u32) -> Member {
         Member { name: self.types.text.add(name), of, bit_offset, bit_size: 0 }

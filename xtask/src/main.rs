@@ -24,6 +24,10 @@ fn main() -> ExitCode {
 
 /// Runs a command; whether what it checks is as it should be.
 fn run(arguments: &[String]) -> Result<bool> {
+    if arguments.iter().any(|argument| argument == "--help") {
+        println!("{}\n{}", accuracy::USAGE, compare::USAGE);
+        return Ok(true);
+    }
     match arguments.split_first() {
         Some((command, rest)) if command == "accuracy" => accuracy::run(rest),
         Some((command, rest)) if command == "compare" => compare::run_all(rest),

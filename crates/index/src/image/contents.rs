@@ -5,6 +5,7 @@ use super::{Image, Section, relocate};
 use crate::Error;
 use memmap2::Mmap;
 use std::borrow::Cow;
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::ops::{Deref, Range};
@@ -14,7 +15,6 @@ use std::path::{Path, PathBuf};
 const LARGEST_READ: u64 = 256 << 20;
 
 /// The bytes of a file.
-#[derive(Debug)]
 pub(super) enum Data {
     /// Mapped: a kernel with debug information is half a gigabyte, of which little is looked at.
     Mapped(Mmap),
@@ -66,8 +66,13 @@ impl Deref for Data {
     }
 }
 
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.len())
+    }
+}
+
 /// A file that sections of an image are in.
-#[derive(Debug)]
 pub(super) struct Part {
     /// Its name, for errors.
     pub(super) path: PathBuf,
@@ -94,7 +99,7 @@ pub(super) enum Contents {
         relocations: Vec<Range<usize>>,
     },
     /// Relocated.
-    Relocated(Vec<u8>),
+    Relocated(Data),
 }
 
 impl Image {

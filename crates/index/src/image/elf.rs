@@ -126,7 +126,7 @@ impl<'a> Elf<'a> {
     pub(super) fn build_id(&self) -> Vec<u8> {
         self.sections
             .iter()
-            .filter(|s| s.kind == elf::SHT_NOTE)
+            .filter(|s| s.kind == elf::SHT_NOTE || s.name.starts_with(".note"))
             .filter_map(|s| self.data.get(s.range.clone()?))
             .find_map(build_id)
             .unwrap_or_default()

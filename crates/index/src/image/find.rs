@@ -3,7 +3,7 @@
 
 use super::contents::{Contents, Data, Part};
 use super::inflate::Packing;
-use super::{Image, Kind, Section, elf, symbol_file};
+use super::{Image, Kind, Section, elf, symbols_in_text};
 use crate::Error;
 use std::fmt;
 use std::fs;
@@ -308,7 +308,7 @@ fn described(release: &str, build_id: &[u8]) -> Result<Image, Error> {
     let types = PathBuf::from("/sys/kernel/btf/vmlinux");
     let data = Data::map(&types)?;
     let names = Path::new("/proc/kallsyms");
-    let symbols = symbol_file::read(names, &Data::map(names)?)?;
+    let symbols = symbols_in_text(names, &Data::map(names)?)?;
     let section = Section {
         name: ".BTF".to_owned(),
         address: 0,

@@ -30,12 +30,12 @@ const KERNEL: u64 = 0xffff_ffff_8000_0000;
 pub(super) fn in_image(image: &Image) -> Option<Vec<Symbol>> {
     let per_cpu = image.sections.iter().filter(|s| s.loaded && s.per_cpu).map(Section::end).max().unwrap_or(0);
     let data = image.sections.iter().filter(|s| s.loaded && !s.executable);
-    data.filter_map(|s| image.plain(s)).find_map(|bytes| in_bytes(bytes, per_cpu))
+    data.filter_map(|s| image.plain(s)).find_map(|bytes| symbols_in_tables(bytes, per_cpu))
 }
 
-/// The symbols in tables that lie somewhere in these bytes, which begin at a multiple of 8. Offsets up to `per_cpu` are
-/// into a CPU's share.
-pub(super) fn in_bytes(bytes: &[u8], per_cpu: u64) -> Option<Vec<Symbol>> {
+/// The symbols in the kernel's own tables, which lie somewhere in these bytes (the first at a multiple of 8), ascending
+/// by address; nothing when there are none. Offsets up to `per_cpu` are into a CPU's share.
+pub fn symbols_in_tables(bytes: &[u8], per_cpu: u64) -> Option<Vec<Symbol>> {
     let mut from = 0;
     let mut steps = STEPS;
     while let Some(at) = find(bytes, from) {

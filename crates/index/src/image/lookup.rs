@@ -57,7 +57,7 @@ impl Image {
     }
 
     /// The symbol that an address lies in, and how far. Of several that begin at one place functions and objects go
-    /// before labels, and names that are visible everywhere before local ones.
+    /// before labels, names that are visible everywhere before local ones, and both before those that begin with `_`.
     pub fn symbol_at(&self, address: u64) -> Option<(&Symbol, u64)> {
         let after = self.symbols.partition_point(|s| s.address <= address);
         let before = self.symbols[..after].iter().rev().filter(|s| s.place != Place::Absolute).take(LABELS);
@@ -153,7 +153,7 @@ impl Section {
 
 /// Which of two symbols at one place tells more.
 fn better(a: &Symbol, b: &Symbol) -> bool {
-    let rank = |s: &Symbol| (s.kind != super::SymbolKind::Other, s.global);
+    let rank = |s: &Symbol| (s.kind != super::SymbolKind::Other, s.global, !s.name.starts_with('_'));
     rank(a) > rank(b)
 }
 

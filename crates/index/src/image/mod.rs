@@ -22,9 +22,12 @@ mod tests;
 mod vmlinuz;
 
 pub use find::{Found, ModulePaths, Source, Wanted, find, modules};
+pub use kallsyms::symbols_in_tables;
 pub use module::ModuleFile;
+pub use symbol_file::symbols_in_text;
 
 use contents::{Contents, Part};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -101,7 +104,6 @@ pub struct Symbol {
 }
 
 /// An opened image. Immutable, and shared between threads.
-#[derive(Debug)]
 pub struct Image {
     /// The file that it came from.
     pub path: PathBuf,
@@ -121,4 +123,16 @@ pub struct Image {
     by_address: Vec<u32>,
     /// Symbols by the hash of their names, once somebody asks.
     by_name: OnceLock<Vec<(u64, u32)>>,
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not its contents: half a gigabyte.
+        f.debug_struct("Image")
+            .field("path", &self.path)
+            .field("kind", &self.kind)
+            .field("sections", &self.sections.len())
+            .field("symbols", &self.symbols.len())
+            .finish_non_exhaustive()
+    }
 }

@@ -38,12 +38,24 @@ impl ModuleFile {
     /// [`Error::File`] when one cannot be read; [`Error::Malformed`] when it is no module for x86-64, or damaged, or the
     /// debug information is of another build.
     pub fn read(path: &Path, debug: Option<&Path>) -> Result<Self, Error> {
-        let load = |path: &Path| vmlinuz::unpack(path, Data::map(path)?);
-        let debug = debug.map(|path| Ok::<_, Error>((path.to_owned(), load(path)?))).transpose()?;
-        Self::from_data(path, load(path)?, debug)
+        let debug = debug.map(|path| Ok::<_, Error>((path.to_owned(), Data::map(path)?))).transpose()?;
+        Self::from_data(path, Data::map(path)?, debug)
     }
 
-    pub(super) fn from_data(path: &Path, data: Data, debug: Option<(PathBuf, Data)>) -> Result<Self, Error> {
+    /// A module from the bytes of its file, where they are at hand. The path is for errors, and for the name.
+    ///
+    /// # Errors
+    /// As [`ModuleFile::read`].
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
+        Self::from_data(path, Data::Owned(bytes), None)
+    }
+
+    fn from_data(path: &Path, data: Data, debug: Option<(PathBuf, Data)>) -> Result<Self, Error> {
+        let data = vmlinuz::unpack(path, data)?;
+        let debug = match debug {
+            Some((path, data)) => Some((path.clone(), vmlinuz::unpack(&path, data)?)),
+            None => None,
+        };
         let elf = module(path, &data)?;
         let mut undefined = count_undefined(&elf)?;
         let build_id = elf.build_id();
@@ -75,7 +87,7 @@ impl ModuleFile {
     /// linked against a kernel. What the kernel does not have is another module's, and gets a made-up address.
     ///
     /// # Errors
-    /// [`Error::Malformed`] when a relocation is damaged or unknown.
+    /// [`Error::Malformed`] when a relocation is damaged or unknown, or the module is of another kernel.
     pub fn at(self, start: u64, kernel: &Image) -> Result<Image, Error> {
         let Self { path, data, debug, name, size } = self;
         if start.checked_add(size).is_none() {
@@ -100,7 +112,13 @@ impl ModuleFile {
         }
         symbols.append(&mut imports.symbols);
         symbols.sort_by_key(|s| s.address);
-        Ok(Image::assemble(&path, Kind::Module(name), build_id, sections, symbols, parts))
+        let image = Image::assemble(&path, Kind::Module(name), build_id, sections, symbols, parts);
+        match (image.release(), kernel.release()) {
+            (Some(of), Some(release)) if of != release => {
+                Err(Error::malformed(&path, ".modinfo", format!("built for kernel {of}, and not for {release}")))
+            }
+            _ => Ok(image),
+        }
     }
 }
 
@@ -187,14 +205,14 @@ fn link(
         let address = section.address;
         let wanted = data.get(range.clone()).unwrap_or_default();
         match &mut section.contents {
-            Contents::Relocated(bytes) => relocate::apply(bytes, address, wanted, values).map_err(bad)?,
+            Contents::Relocated(Data::Owned(bytes)) => relocate::apply(bytes, address, wanted, values).map_err(bad)?,
             Contents::File { part: of, range: place, packing: Packing::None, .. } if section.loaded && *of == part => {
                 let mut bytes = data.get(place.clone()).unwrap_or_default().to_vec();
                 relocate::apply(&mut bytes, address, wanted, values).map_err(bad)?;
-                section.contents = Contents::Relocated(bytes);
+                section.contents = Contents::Relocated(Data::Owned(bytes));
             }
             Contents::File { part: of, relocations, .. } if *of == part => relocations.push(range),
-            Contents::File { .. } | Contents::Zeros => {}
+            Contents::File { .. } | Contents::Relocated(_) | Contents::Zeros => {}
         }
     }
     Ok(())

@@ -15,11 +15,19 @@ impl Image {
     /// # Errors
     /// [`Error::File`] when it cannot be read; [`Error::Malformed`] when it is no kernel for x86-64, or damaged.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        Self::kernel(path, vmlinuz::unpack(path, Data::map(path)?)?)
+        Self::kernel(path, Data::map(path)?)
     }
 
-    /// A kernel from the bytes of its ELF file.
-    pub(super) fn kernel(path: &Path, data: Data) -> Result<Self, Error> {
+    /// A kernel from the bytes of its file, where they are at hand. The path is for errors.
+    ///
+    /// # Errors
+    /// As [`Image::open`].
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
+        Self::kernel(path, Data::Owned(bytes))
+    }
+
+    fn kernel(path: &Path, data: Data) -> Result<Self, Error> {
+        let data = vmlinuz::unpack(path, data)?;
         let elf = Elf::read(path, &data)?;
         if elf.relocatable() {
             return Err(Error::malformed(path, "ELF header", "not linked: a module or an object file, and no kernel"));

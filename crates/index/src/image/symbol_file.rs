@@ -8,11 +8,11 @@ use std::path::Path;
 /// Where addresses of the kernel itself begin.
 const KERNEL: u64 = 0xffff_ffff_8000_0000;
 
-/// The kernel's symbols in a text, ascending by address, those of modules left out. `path` is for errors.
+/// The kernel's symbols in a text (`System.map`, `/proc/kallsyms`, what `nm` prints), ascending by address, those of modules left out. `path` is for errors.
 ///
 /// # Errors
 /// [`Error::Malformed`] when a line is no symbol; [`Error::Missing`] when all addresses are hidden.
-pub(super) fn read(path: &Path, text: &[u8]) -> Result<Vec<Symbol>, Error> {
+pub fn symbols_in_text(path: &Path, text: &[u8]) -> Result<Vec<Symbol>, Error> {
     let mut symbols = Vec::new();
     for (number, line) in (1_u32..).zip(text.split(|b| *b == b'\n')).filter(|(_, line)| !line.is_empty()) {
         match self::line(line) {
@@ -89,7 +89,7 @@ impl Image {
 
     /// The symbols of a text, at the addresses of this image.
     pub(super) fn symbols_of(&self, path: &Path) -> Result<Vec<Symbol>, Error> {
-        let mut symbols = read(path, &super::contents::Data::map(path)?)?;
+        let mut symbols = symbols_in_text(path, &super::contents::Data::map(path)?)?;
         let Some(text) = self.section(".text") else { return Ok(symbols) };
         let start = symbols.iter().find(|s| s.name == "_text" || s.name == "_stext").ok_or_else(|| {
             Error::malformed(path, "symbols", "there is no `_text`, which says where the kernel is loaded")

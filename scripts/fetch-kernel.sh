@@ -1,0 +1,89 @@
+#!/bin/sh
+# Fetches the Debian kernels that the index is tested and measured on into the cache, and unpacks them there: the image
+# with its modules, their debug information, and the matching source text. Quick when they are there already.
+#
+#   scripts/fetch-kernel.sh [d61|d612]...    (d61: 450 MB to download, 3.2 GB unpacked)
+set -eu
+
+cache=$HOME/.cache/lima/kernels
+temporary=
+trap 'rm -rf "$temporary"' EXIT
+trap 'exit 130' INT TERM
+
+fail() {
+	echo "fetch-kernel: $*" >&2
+	exit 1
+}
+
+say() {
+	echo "fetch-kernel: $*" >&2
+}
+
+# All packages of a kernel, by the lists that this system has, or if it does not know them, by fresh ones of its sources.
+# Neither touches the system's own lists and downloads, so root is not needed.
+download() {
+	# As root apt would download as another user, who cannot write here.
+	own="-o APT::Sandbox::User=root"
+	if ! apt-cache show "$@" >/dev/null 2>&1; then
+		say "getting lists of packages"
+		mkdir -p "$temporary/apt/lists/partial" "$temporary/apt/cache/archives/partial"
+		own="$own -o Dir::State::lists=$temporary/apt/lists -o Dir::Cache=$temporary/apt/cache"
+		# shellcheck disable=SC2086 # several words
+		apt-get $own -qq update >&2 || fail "apt-get update failed (above)"
+	fi
+	mkdir "$temporary/packages"
+	# apt shows its own progress on a terminal.
+	# shellcheck disable=SC2086 # several words
+	(cd "$temporary/packages" && apt-get $own download "$@" >&2) ||
+		fail "apt-get download failed (above); is this Debian 12? Versions that it has no more are at snapshot.debian.org"
+}
+
+unpack() {
+	for package in "$temporary/packages/$1"_*.deb; do
+		say "unpacking $1"
+		dpkg-deb -x "$package" "$2"
+	done
+}
+
+# A folder appears under its name only when it is whole.
+fetch() {
+	name=$1 release=$2 version=$3 source=$4
+	kernel=$cache/$name
+	text=$cache/src${name#d}
+	[ ! -e "$kernel/boot/vmlinuz-$release" ] || [ ! -e "$kernel/usr/lib/debug/boot/vmlinux-$release" ] ||
+		[ ! -d "$text/$source/kernel" ] || return 0
+
+	for tool in apt-get dpkg-deb tar xz; do
+		command -v "$tool" >/dev/null 2>&1 || fail "$tool is missing here; the kernel comes as packages of Debian 12"
+	done
+	mkdir -p "$cache"
+	free=$(df -Pk "$cache" | awk 'NR == 2 { print int($4 / 1024) }')
+	[ "$free" -ge 5000 ] || fail "$cache has $free MB free, and 5000 are needed"
+	temporary=$(mktemp -d "$cache/fetch.XXXXXX")
+
+	say "kernel $release ($version): downloading"
+	download "linux-image-$release=$version" "linux-image-$release-dbg=$version" "$source=$version"
+
+	mkdir "$temporary/kernel" "$temporary/text"
+	unpack "linux-image-$release-dbg" "$temporary/kernel"
+	unpack "linux-image-$release" "$temporary/kernel"
+	unpack "$source" "$temporary/text"
+	say "unpacking the source text"
+	xz -T0 -dc "$temporary/text/usr/src/$source.tar.xz" |
+		tar -x -C "$temporary/text" --wildcards '*.c' '*.h'
+	[ -d "$temporary/text/$source/kernel" ] || fail "the source text is not where it was expected"
+	rm -rf "$kernel" "$text"
+	mv "$temporary/kernel" "$kernel"
+	mv "$temporary/text" "$text"
+	rm -rf "$temporary"
+	say "kernel $release is in $kernel, its source text in $text"
+}
+
+[ $# -gt 0 ] || set -- d61
+for name; do
+	case $name in
+	d61) fetch d61 6.1.0-50-cloud-amd64 6.1.176-1 linux-source-6.1 ;;
+	d612) fetch d612 6.12.117+deb12-cloud-amd64 6.12.117-1~deb12u1 linux-source-6.12 ;;
+	*) fail "no kernel is called $name: d61 and d612 are" ;;
+	esac
+done

@@ -340,9 +340,7 @@ impl Judge<'_> {
         };
         let list: Vec<Candidate> = found
             .iter()
-            .filter(|(candidate, clues)| {
-                clues.count_ones() == most && (!seen || self.seen.contains(&candidate.outer))
-            })
+            .filter(|(candidate, clues)| clues.count_ones() == most && (!seen || self.seen.contains(&candidate.outer)))
             .map(|&(candidate, _)| Candidate { strength: 0, ..candidate })
             .collect();
         let mut answer = self.choose(&list, SiteMethod::Container);

@@ -44,10 +44,16 @@ impl<'a> Globals<'a> {
         all
     }
 
-    /// The lock that begins at an address.
+    /// The lock at an address: where it begins, and of a seqlock also where its spinlock is.
     pub fn at(&self, address: u64) -> Option<&GlobalLock> {
         let first = self.rows.partition_point(|row| row.address < address);
-        self.rows.get(first).filter(|row| row.address == address)
+        let here = self.rows.get(first).filter(|row| row.address == address);
+        let seqlock = || {
+            let before = self.rows.get(first.checked_sub(1)?)?;
+            let inside = before.lock_type == LockType::Seqlock && address - before.address < u64::from(before.bytes);
+            inside.then_some(before)
+        };
+        here.or_else(seqlock)
     }
 
     /// Says that a site takes the lock at this address. When no variable is known to have one there, it gets a row of
@@ -116,6 +122,23 @@ impl<'a> Globals<'a> {
         let here = symbols[first..].iter().take_while(|symbol| symbol.address == address);
         here.into_iter().find(fits).map_or(name, |symbol| &symbol.name).to_owned()
     }
+}
+
+/// The object that a lock in a variable is, `symbol[.path]`, the same for all elements of an array.
+pub fn object_of(row: &GlobalLock) -> String {
+    let mut object = row.symbol.clone();
+    if !row.path.is_empty() && !row.path.starts_with(['[', '+']) {
+        object.push('.');
+    }
+    let mut index = false;
+    for letter in row.path.chars() {
+        index &= letter != ']';
+        if !index {
+            object.push(letter);
+        }
+        index |= letter == '[';
+    }
+    object
 }
 
 /// A variable.

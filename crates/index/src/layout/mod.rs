@@ -1,12 +1,14 @@
 //! Where locks lie: in structs, and in variables.
 
 mod globals;
+#[cfg(test)]
+mod globals_tests;
 mod members;
 mod show;
 #[cfg(test)]
 mod tests;
 mod variables;
 
-pub use globals::Globals;
+pub use globals::{Globals, object_of};
 pub use members::{LINE_BYTES, lock_members};
 pub use show::{LayoutRow, layout};

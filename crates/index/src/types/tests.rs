@@ -1,6 +1,6 @@
 //! What the other rooms ask about types.
 
-use super::fixture::{Writer, d61, of, types};
+use super::fixture::{Writer, d61, d61_path, of, section, types};
 use super::{Type, TypeId, TypesBuilder, VOID, btf};
 use lima_model::LockType;
 use std::sync::Arc;
@@ -193,4 +193,28 @@ fn index_filter_types_of_a_kernel() {
     let queue = types.percpu_variable("runqueues").expect("runqueues");
     assert_eq!(types.name(types.resolve(queue)), "rq");
     assert!(types.embedders(inode).iter().any(|by| types.name(by.outer) == "ext4_inode_info"));
+}
+
+/// Every module of the kernel: its types go on top of the kernel's.
+#[test]
+fn index_filter_types_of_the_kernels_modules() {
+    let (Some(kernel), Some(path)) = (d61(), d61_path()) else { return };
+    let Some(folder) = path.ancestors().nth(5).map(|root| root.join("lib/modules/6.1.0-50-cloud-amd64/kernel/fs"))
+    else {
+        return;
+    };
+    let mut read = 0;
+    for name in ["xfs/xfs.ko", "btrfs/btrfs.ko", "nfs/nfs.ko", "overlayfs/overlay.ko", "fuse/fuse.ko"] {
+        let file = folder.join(name);
+        let Some(bytes) = file.exists().then(|| section(&file)).flatten() else { continue };
+        let module = btf::read_module(&bytes, Arc::clone(&kernel)).expect(name).build().expect(name);
+        assert!(module.own().len() > 100, "{name}");
+        let inode = of(&kernel, "inode");
+        let outer = module.embedders(inode);
+        assert!(outer.len() > kernel.embedders(inode).len(), "{name}: no struct of its own has an inode");
+        read += 1;
+    }
+    if read == 0 {
+        eprintln!("skipped: no modules in the cache");
+    }
 }

@@ -129,10 +129,10 @@ impl Image {
             super::Kind::Kernel => (&[".rodata", ".init.rodata", ".data"], b"Linux version "),
             super::Kind::Module(_) => (&[".modinfo"], b"vermagic="),
         };
-        if let Some(banner) = self.symbols_named("linux_banner").find_map(|s| self.bytes_from(s.address)) {
-            if let Some(release) = banner.strip_prefix(before).and_then(first_word) {
-                return Some(release);
-            }
+        let banner = self.symbols_named("linux_banner").find_map(|s| self.bytes_from(s.address));
+        let said = banner.and_then(|text| first_word(text.strip_prefix(before)?));
+        if said.is_some() {
+            return said;
         }
         let sections = sections.iter().filter_map(|name| self.plain(self.section(name)?));
         sections.filter_map(|bytes| first_word(&bytes[find(bytes, before)?..])).next()

@@ -1,6 +1,6 @@
 //! Files that are cut short, garbled or foreign: an error that names file and section, and nothing worse.
 
-use super::tables::{Arrangement, some_symbols, tables};
+use super::written::{Arrangement, some_symbols, tables};
 use super::{Workshop, ask};
 use crate::image::{Image, MODULES_START, ModuleFile, symbols_in_tables, symbols_in_text};
 use proptest::prelude::{any, prop};

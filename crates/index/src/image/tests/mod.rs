@@ -5,6 +5,7 @@ mod files;
 mod modules;
 mod packed;
 mod tables;
+mod written;
 
 use super::{Image, Kind, MODULES_START, Place, SymbolKind};
 use std::fs;

@@ -142,4 +142,11 @@ impl Section {
     pub(super) fn has_contents(&self) -> bool {
         !matches!(self.contents, Contents::Zeros)
     }
+
+    /// Counts its part on by as many as there are before it.
+    pub(super) fn move_parts(&mut self, by: usize) {
+        if let Contents::File { part, .. } = &mut self.contents {
+            *part = part.saturating_add(by);
+        }
+    }
 }

@@ -97,7 +97,7 @@ pub fn find(wanted: &Wanted) -> Result<Found, Error> {
     let mut search = Search { wanted, build_id: Vec::new(), passed_over: Vec::new() };
     let named = wanted.vmlinux.as_ref().or(wanted.vmlinuz.as_ref());
     let (kernel, release) = match named {
-        Some(path) => (search.with_symbols(Image::open(path)?, None)?, None),
+        Some(path) => (search.named(path)?, None),
         None => {
             let running = release_of_running()?;
             let release = wanted.release.clone().unwrap_or_else(|| running.clone());
@@ -109,7 +109,7 @@ pub fn find(wanted: &Wanted) -> Result<Found, Error> {
         }
     };
     let release = release.or_else(|| kernel.release().map(str::to_owned)).unwrap_or_default();
-    let source = match (kernel.has_dwarf(), kernel.sections.iter().any(|s| s.executable)) {
+    let source = match (kernel.has_dwarf(), kernel.has_code()) {
         (_, false) => Source::Described,
         (true, true) => Source::Debug,
         (false, true) => Source::Code,
@@ -174,24 +174,63 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// The kernel that was named, with debug information from next to it or from the folder that was named.
+    fn named(&mut self, path: &Path) -> Result<Image, Error> {
+        let mut image = Image::open(path)?;
+        if let Some(path) = self.wanted.vmlinuz.as_ref().filter(|_| !image.has_code()) {
+            image = Image::open(path)?.with_debug(image)?;
+        }
+        if !image.has_code() {
+            let what = "holds no code, only debug information about it; name the bootable file too, with --vmlinuz";
+            return Err(Error::malformed(path, ".text", what));
+        }
+        if !image.has_dwarf() && !image.build_id.is_empty() {
+            self.build_id.clone_from(&image.build_id);
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(".debug");
+            let mut candidates = vec![PathBuf::from(beside)];
+            if let Some(debug) = &self.wanted.debug {
+                candidates.extend(self.linked_in(debug, image.release().unwrap_or_default()));
+            }
+            for path in candidates {
+                if let Some(debug) = self.open(&path).filter(Image::has_dwarf) {
+                    image = image.with_debug(debug)?;
+                    break;
+                }
+            }
+        }
+        self.with_symbols(image, None)
+    }
+
     /// The best in the usual places.
     fn usual(&mut self, release: &str, running: bool) -> Result<Image, Error> {
-        let mut without_debug = None;
+        let (mut code, mut debug) = (None, None);
         for path in self.linked(release) {
             let Some(image) = self.open(&path) else { continue };
-            if image.has_dwarf() {
-                return Ok(image);
+            match (image.has_code(), image.has_dwarf()) {
+                (true, true) => return Ok(image),
+                (true, false) => {
+                    self.passed_over.push(format!("{}: without debug information", path.display()));
+                    code = code.or(Some(image));
+                }
+                (false, true) => {
+                    self.passed_over.push(format!("{}: without the code", path.display()));
+                    debug = debug.or(Some(image));
+                }
+                (false, false) => {
+                    self.passed_over.push(format!("{}: neither code nor debug information", path.display()))
+                }
             }
-            self.passed_over.push(format!("{}: without debug information", path.display()));
-            without_debug = without_debug.or(Some(image));
         }
         for path in self.bootable(release) {
-            if without_debug.is_none() {
-                without_debug = self.open(&path);
+            if code.is_none() {
+                code = self.open(&path).filter(Image::has_code);
             }
         }
-        if let Some(image) = without_debug {
-            return self.with_symbols(image, Some((release, running)));
+        match (code, debug) {
+            (Some(code), Some(debug)) if code.build_id == debug.build_id => return code.with_debug(debug),
+            (Some(code), _) => return self.with_symbols(code, Some((release, running))),
+            (None, _) => {}
         }
         if running {
             match described(release, &self.build_id) {
@@ -209,21 +248,34 @@ impl Search<'_> {
     /// Where a linked kernel can be.
     fn linked(&self, release: &str) -> Vec<PathBuf> {
         let root = &self.wanted.root;
-        let mut paths = Vec::new();
-        for debug in self.wanted.debug.iter().cloned().chain([root.join("usr/lib/debug")]) {
-            paths.push(debug.join(format!("boot/vmlinux-{release}")));
-            paths.push(debug.join(format!("lib/modules/{release}/vmlinux")));
-            paths.push(debug.join(format!("usr/lib/modules/{release}/vmlinux")));
-            paths.push(debug.join(format!("vmlinux-{release}")));
-            if let Some((first, rest)) = self.build_id.split_first() {
-                let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
-                paths.push(debug.join(format!(".build-id/{first:02x}/{rest}.debug")));
-            }
-        }
-        paths.extend(self.wanted.debug.iter().map(|debug| debug.join("vmlinux")));
+        let debug = self.wanted.debug.iter().cloned().chain([root.join("usr/lib/debug")]);
+        let mut paths: Vec<PathBuf> = debug.flat_map(|debug| self.linked_in(&debug, release)).collect();
         paths.push(root.join(format!("lib/modules/{release}/build/vmlinux")));
         paths.push(root.join(format!("lib/modules/{release}/vmlinux")));
         paths.push(root.join(format!("boot/vmlinux-{release}")));
+        paths
+    }
+
+    /// Where a linked kernel can be in a folder of debug information: as Debian, Ubuntu, Fedora and SUSE have it.
+    fn linked_in(&self, debug: &Path, release: &str) -> Vec<PathBuf> {
+        let mut paths: Vec<PathBuf> = [
+            format!("boot/vmlinux-{release}"),
+            format!("lib/modules/{release}/vmlinux"),
+            format!("usr/lib/modules/{release}/vmlinux"),
+            format!("usr/lib/modules/{release}/vmlinux.debug"),
+            format!("boot/vmlinux-{release}.debug"),
+            format!("vmlinux-{release}"),
+        ]
+        .iter()
+        .map(|name| debug.join(name))
+        .collect();
+        if let Some((first, rest)) = self.build_id.split_first() {
+            let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
+            paths.push(debug.join(format!(".build-id/{first:02x}/{rest}.debug")));
+        }
+        if self.wanted.debug.as_deref() == Some(debug) {
+            paths.push(debug.join("vmlinux"));
+        }
         paths
     }
 
@@ -261,7 +313,7 @@ impl Search<'_> {
         } else {
             match Image::open(path) {
                 Ok(image) if self.build_id.is_empty() || image.build_id == self.build_id => return Some(image),
-                Ok(_) => "of another build than the running kernel".to_owned(),
+                Ok(_) => "of another build than the kernel".to_owned(),
                 Err(error) => {
                     // It names the file itself.
                     self.passed_over.push(error.to_string());

@@ -53,6 +53,36 @@ impl Image {
         self
     }
 
+    /// Whether it has machine code: a file of debug information alone says where code is, but not what.
+    pub fn has_code(&self) -> bool {
+        self.sections.iter().any(|s| s.executable && s.has_contents())
+    }
+
+    /// Gives a linked image the debug information of another file of the same build, and its symbols where it has none
+    /// with sizes.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when the builds differ, or do not say what they are.
+    pub fn with_debug(mut self, debug: Self) -> Result<Self, Error> {
+        if self.build_id.is_empty() || self.build_id != debug.build_id {
+            let what = format!("not of the same build as {}, as far as they say", self.path.display());
+            return Err(Error::malformed(&debug.path, "build id", what));
+        }
+        let first = self.parts.len();
+        for mut section in debug.sections {
+            // What is loaded has its place in the code's file already.
+            let wanted = section.name.starts_with(".debug_") || (section.name == ".BTF" && !section.loaded);
+            let known = self.sections.iter().any(|s| s.name == section.name && s.has_contents());
+            if wanted && !known && section.has_contents() {
+                section.move_parts(first);
+                self.sections.push(section);
+            }
+        }
+        self.parts.extend(debug.parts);
+        let sized = self.symbols.iter().any(|s| s.size > 0);
+        Ok(if sized || debug.symbols.is_empty() { self } else { self.replace_symbols(debug.symbols) })
+    }
+
     /// Puts an image together from its parts. Symbols are ascending by address.
     pub(super) fn assemble(
         path: &Path,

@@ -105,6 +105,49 @@ fn the_best_image_is_found() {
 }
 
 #[test]
+fn code_and_debug_information_in_two_files() {
+    let workshop = Workshop::new();
+    let whole = Image::open(&workshop.kernel()).unwrap();
+    workshop.run("objcopy", &["--only-keep-debug", "vmlinux", "only.debug"]);
+    workshop.run("objcopy", &["--strip-all", "vmlinux", "bare"]);
+    let named = |vmlinux: &str, vmlinuz: Option<&str>, debug: Option<&str>| {
+        find::find(&Wanted {
+            root: workshop.path("nowhere"),
+            vmlinux: Some(workshop.path(vmlinux)),
+            vmlinuz: vmlinuz.map(|name| workshop.path(name)),
+            debug: debug.map(|name| workshop.path(name)),
+            ..Default::default()
+        })
+    };
+    assert!(named("only.debug", None, None).unwrap_err().to_string().contains("no code"));
+    assert_eq!(named("bare", None, None).unwrap().source, Source::Code);
+
+    let id: String = whole.build_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let folder = format!("debug/.build-id/{}", &id[..2]);
+    fs::create_dir_all(workshop.path(&folder)).unwrap();
+    fs::copy(workshop.path("only.debug"), workshop.path(&format!("{folder}/{}.debug", &id[2..]))).unwrap();
+    fs::create_dir_all(workshop.path("boot")).unwrap();
+    fs::create_dir_all(workshop.path("usr/lib/debug/boot")).unwrap();
+    fs::copy(workshop.path("bare"), workshop.path("boot/vmlinuz-9.9.9-test")).unwrap();
+    fs::copy(workshop.path("only.debug"), workshop.path("usr/lib/debug/boot/vmlinux-9.9.9-test")).unwrap();
+    let usual = Wanted { root: workshop.path(""), release: Some("9.9.9-test".to_owned()), ..Default::default() };
+    let together = [named("only.debug", Some("bare"), None), named("bare", None, Some("debug")), find::find(&usual)];
+    for (way, found) in together.into_iter().enumerate() {
+        let found = found.unwrap();
+        assert_eq!((found.source, &found.kernel.symbols), (Source::Debug, &whole.symbols), "way {way}");
+        for section in [".debug_info", ".debug_line", ".text"] {
+            assert_eq!(found.kernel.section_data(section).unwrap(), whole.section_data(section).unwrap(), "way {way}");
+        }
+        let text = whole.section(".text").unwrap().address;
+        assert_eq!(found.kernel.bytes(text, 16), whole.bytes(text, 16), "way {way}");
+    }
+    workshop.write("second.c", "long another; long *second(void) { return &another; }");
+    workshop.run("gcc", &["-nostdlib", "-static", "-no-pie", "-Wl,--build-id", "-o", "other", "second.c"]);
+    let other = Image::open(&workshop.path("other")).unwrap();
+    assert!(other.with_debug(whole).unwrap_err().to_string().contains("not of the same build"));
+}
+
+#[test]
 fn the_running_kernel_is_at_least_described() {
     if !Path::new("/sys/kernel/btf/vmlinux").exists() {
         println!("skipped: this kernel does not show its types");

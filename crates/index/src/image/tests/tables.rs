@@ -1,6 +1,6 @@
 //! The kernel's own tables of symbols, in all arrangements.
 
-use super::written::{Arrangement, BASE, some_symbols, tables};
+use super::written::{Arrangement, some_symbols, tables};
 use crate::image::{Place, SymbolKind, symbols_in_tables};
 
 #[test]

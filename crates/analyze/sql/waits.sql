@@ -1,7 +1,6 @@
 -- Every row of the totals with its numbers turned into words: what was waited for (`object`, found by `method`),
--- where (`site`), by whom and because of whom (`holder_method` says how that is known).
+-- where (`site`), by whom and because of whom (`holder_method` says how that is known). See README.md for the marks.
 SELECT
-  t.time_ns,
   t.lock,
   t.lock_type,
   t.mode,
@@ -27,6 +26,8 @@ SELECT
   COALESCE(w.name, 'tenant #' || CAST(t.waiter_tenant AS VARCHAR)) AS waiter_tenant,
   COALESCE(h.name, 'tenant #' || CAST(t.holder_tenant AS VARCHAR)) AS holder_tenant,
   t.method AS holder_method,
+  /*measures*/
+  t.time_ns,
   t.waits,
   t.failed_waits,
   t.wait_ns_total,
@@ -39,7 +40,8 @@ SELECT
   t.unknown_ns_total,
   t.hist_buckets,
   t.hist_waits
-FROM totals AS t
+  /*end*/
+FROM /*table*/ totals /*end*/ AS t
 LEFT JOIN sites AS s ON s.stack_id = t.stack_id
 LEFT JOIN symbols AS y ON y.address = t.lock
 LEFT JOIN tenant_names AS w ON w.tenant = t.waiter_tenant

@@ -4,6 +4,7 @@ use crate::about::About;
 use crate::engine::Engine;
 use crate::filter::{self, Filter, Source};
 use crate::stacks::Stacks;
+use crate::statement;
 use crate::tenants::Tenants;
 use anyhow::Result;
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
@@ -12,6 +13,11 @@ use datafusion::prelude::DataFrame;
 use lima_model::Table;
 use lima_trace::Trace;
 use std::sync::Arc;
+
+/// What of a single wait has no place in the totals.
+const SINGLE: &str = "t.begin_ns, t.wait_ns, t.spin_ns, t.sleep_ns, t.held_ns, t.other_held_ns, t.free_ns, t.unknown_ns, \
+    CASE WHEN t.result < 0 THEN -CAST(t.result AS BIGINT) END AS errno, t.cpu, t.comm, t.tid, t.tgid, \
+    t.holder_comm, t.holder_tid, t.holder_tgid, t.holder_stack_id, t.release_stack_id";
 
 /// A trace whose tables can be asked.
 #[derive(Debug)]
@@ -57,16 +63,21 @@ impl Analysis {
         add_sites(&engine, &stacks)?;
         add_symbols(&engine, &stacks)?;
         let tenants = add_tenants(&engine)?;
-        engine.name("all_waits", engine.prepare(include_str!("../sql/waits.sql"))?)?;
+        let waits = include_str!("../sql/waits.sql");
+        engine.name("all_waits", engine.prepare(waits)?)?;
+        let single = statement::with(waits, "/*table*/", "events");
+        let single = statement::with(&single, "/*measures*/", SINGLE);
+        engine.name("all_single_waits", engine.prepare(&single)?)?;
         engine.name("all_task_waits", engine.prepare(include_str!("../sql/task_waits.sql"))?)?;
         Ok(Self { about, engine, stacks, tenants })
     }
 
-    /// Makes `waits`, or `task_waits`, those rows that the filters let pass.
+    /// Makes `waits`, `task_waits` or `single_waits` those rows that the filters let pass.
     pub(crate) fn narrow(&self, source: Source, filters: &[Filter]) -> Result<()> {
         let (all, name) = match source {
             Source::Waits => ("SELECT * FROM all_waits", "waits"),
             Source::Tasks => ("SELECT * FROM all_task_waits", "task_waits"),
+            Source::Events => ("SELECT * FROM all_single_waits", "single_waits"),
         };
         let mut frame: DataFrame = self.engine.prepare(all)?;
         if let Some(condition) = filter::condition(filters, source, &self.stacks, &self.tenants)? {

@@ -23,6 +23,7 @@ pub struct Filter {
 pub(crate) enum Source {
     Waits,
     Tasks,
+    Events,
 }
 
 /// How a key is compared.
@@ -57,22 +58,42 @@ const TASKS: &[(&str, Compare)] = &[
     ("tid", Compare::Number("tid")),
 ];
 
+/// What single waits have besides the keys of all waits.
+const EVENTS: &[(&str, Compare)] = &[
+    ("comm", Compare::Text("comm")),
+    ("pid", Compare::Number("tgid")),
+    ("tid", Compare::Number("tid")),
+    ("cpu", Compare::Number("cpu")),
+    ("holder_comm", Compare::Text("holder_comm")),
+    ("holder_pid", Compare::Number("holder_tgid")),
+    ("holder_tid", Compare::Number("holder_tid")),
+];
+
 impl Source {
-    fn keys(self) -> &'static [(&'static str, Compare)] {
-        match self {
-            Self::Waits => WAITS,
-            Self::Tasks => TASKS,
-        }
+    const ALL: [Self; 3] = [Self::Waits, Self::Tasks, Self::Events];
+
+    fn keys(self) -> impl Iterator<Item = &'static (&'static str, Compare)> {
+        let (keys, more): (_, &[_]) = match self {
+            Self::Waits => (WAITS, &[]),
+            Self::Tasks => (TASKS, &[]),
+            Self::Events => (WAITS, EVENTS),
+        };
+        keys.iter().chain(more)
     }
 
-    fn names(self) -> String {
-        self.keys().iter().map(|&(key, _)| key).collect::<Vec<_>>().join(", ")
+    fn compare(self, key: &str) -> Option<Compare> {
+        self.keys().find(|&&(known, _)| known == key).map(|&(_, compare)| compare)
     }
 }
 
-/// The keys that `--by task` accepts, and those that all other reports do.
-pub fn keys() -> (String, String) {
-    (Source::Tasks.names(), Source::Waits.names())
+fn names(keys: &[(&str, Compare)]) -> String {
+    keys.iter().map(|&(key, _)| key).collect::<Vec<_>>().join(", ")
+}
+
+/// All keys, for people.
+fn all_names() -> String {
+    let (waits, tasks, events) = (names(WAITS), names(TASKS), names(EVENTS));
+    format!("keys are {waits}; with `--by event` also {events}; with `--by task` {tasks}")
 }
 
 impl std::str::FromStr for Filter {
@@ -80,20 +101,12 @@ impl std::str::FromStr for Filter {
 
     fn from_str(text: &str) -> Result<Self> {
         let Some((key, pattern)) = text.split_once('=') else {
-            bail!(
-                "`{text}` is not a filter: write KEY=VALUE or KEY!=VALUE; keys are {}, and with `--by task` {}",
-                Source::Waits.names(),
-                Source::Tasks.names()
-            );
+            bail!("`{text}` is not a filter: write KEY=VALUE or KEY!=VALUE; {}", all_names());
         };
         let (key, negated) = key.strip_suffix('!').map_or((key, false), |key| (key, true));
         let key = key.trim();
-        if ![Source::Waits, Source::Tasks].iter().any(|source| source.keys().iter().any(|&(known, _)| known == key)) {
-            bail!(
-                "there is no filter `{key}`: keys are {}, and with `--by task` {}",
-                Source::Waits.names(),
-                Source::Tasks.names()
-            );
+        if Source::ALL.iter().all(|source| source.compare(key).is_none()) {
+            bail!("there is no filter `{key}`: {}", all_names());
         }
         Ok(Self { key: key.to_owned(), pattern: pattern.trim().to_owned(), negated })
     }
@@ -112,16 +125,15 @@ impl Filter {
     }
 
     fn condition(&self, source: Source, stacks: &Stacks, tenants: &Tenants) -> Result<Expr> {
-        let Some(&(_, compare)) = source.keys().iter().find(|&&(key, _)| key == self.key) else {
-            let (key, names) = (&self.key, source.names());
+        let Some(compare) = source.compare(&self.key) else {
+            let key = &self.key;
             match source {
-                Source::Tasks => bail!(
-                    "`--by task` cannot be filtered by `{key}`, which the table of tasks does not \
-                    have; it has {names}"
-                ),
-                Source::Waits => bail!(
-                    "`{key}` is a filter of `--by task` alone: only the table of tasks has it; \
-                    here keys are {names}"
+                Source::Tasks => {
+                    bail!("`--by task` cannot be filtered by `{key}`: the table of tasks has {}", names(TASKS))
+                }
+                Source::Waits | Source::Events => bail!(
+                    "`{key}` is a filter of `--by event` or `--by task`: the totals do not have it; here keys are {}",
+                    names(WAITS)
                 ),
             }
         };
@@ -161,7 +173,8 @@ pub(crate) fn condition(
     for filter in filters {
         let condition = filter.condition(source, stacks, tenants)?;
         if filter.negated {
-            all.push(!condition);
+            // What has no such name at all (no holder, for example) does not fit either.
+            all.push(condition.is_not_true());
         } else {
             let either = one_of.remove(&*filter.key).map_or(condition.clone(), |other| other.or(condition));
             one_of.insert(&filter.key, either);
@@ -177,7 +190,7 @@ mod tests {
     #[test]
     fn a_wrong_key_is_answered_with_the_right_ones() {
         let error = "lcok=1".parse::<Filter>().unwrap_err().to_string();
-        insta::assert_snapshot!(error, @r#"there is no filter `lcok`: keys are object, method, lock, type, mode, context, site, function, tenant, holder, holder_method, and with `--by task` type, tenant, comm, pid, tid"#);
+        insta::assert_snapshot!(error, @r#"there is no filter `lcok`: keys are object, method, lock, type, mode, context, site, function, tenant, holder, holder_method; with `--by event` also comm, pid, tid, cpu, holder_comm, holder_pid, holder_tid; with `--by task` type, tenant, comm, pid, tid"#);
     }
 
     #[test]
@@ -187,10 +200,10 @@ mod tests {
             condition(filter, source, &Stacks::default(), &Tenants::default()).unwrap_err().to_string()
         };
         let error = refused(&filter, Source::Tasks);
-        insta::assert_snapshot!(error, @r#"`--by task` cannot be filtered by `object`, which the table of tasks does not have; it has type, tenant, comm, pid, tid"#);
+        insta::assert_snapshot!(error, @r#"`--by task` cannot be filtered by `object`: the table of tasks has type, tenant, comm, pid, tid"#);
         let filter = [Filter::new("comm", "sh").unwrap()];
         let error = refused(&filter, Source::Waits);
-        insta::assert_snapshot!(error, @r#"`comm` is a filter of `--by task` alone: only the table of tasks has it; here keys are object, method, lock, type, mode, context, site, function, tenant, holder, holder_method"#);
+        insta::assert_snapshot!(error, @r#"`comm` is a filter of `--by event` or `--by task`: the totals do not have it; here keys are object, method, lock, type, mode, context, site, function, tenant, holder, holder_method"#);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Tables from traces: which locks cost time, where, whom, and because of whom.
 //!
 //! An [`Analysis`] opens the tables of one trace in an SQL engine and answers questions: [`Analysis::report`] sums the
-//! waits up by object, lock, site, stack, task, tenant, type or time; [`Analysis::interference`] tells who made whom
-//! wait; [`Analysis::flame`] weighs stacks. The statements are files in `sql/`, and read well on their own. What is
-//! decided outside of them:
+//! waits up by object, lock, site, stack, task, tenant, type or time, or lists them one by one;
+//! [`Analysis::interference`] tells who made whom wait; [`Analysis::flame`] weighs stacks. The statements are files in
+//! `sql/`, and read well on their own. What is decided outside of them:
 //!
 //! - [`primitives`]: which functions are part of a lock and not users of it;
 //! - [`stacks`]: the site of a stack, and names for addresses;
@@ -16,6 +16,7 @@
 mod about;
 mod analysis;
 mod engine;
+mod events;
 pub mod filter;
 mod histograms;
 mod interference;
@@ -23,6 +24,7 @@ pub mod pattern;
 pub mod primitives;
 mod report;
 pub mod stacks;
+mod statement;
 pub mod synthetic;
 pub mod table;
 pub mod tenants;

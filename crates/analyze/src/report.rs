@@ -1,8 +1,9 @@
-//! Waits summed up by one thing or another.
+//! Waits summed up by one thing or another, or one by one.
 
 use crate::analysis::Analysis;
 use crate::filter::{Filter, Source};
-use crate::table::{Column, Kind, Rows, Value};
+use crate::statement;
+use crate::table::{Column, Kind, Rows};
 use anyhow::{Result, bail};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::UInt64Type;
@@ -28,6 +29,8 @@ pub enum By {
     Type,
     /// A bucket of time.
     Time,
+    /// A single wait.
+    Event,
 }
 
 /// A question.
@@ -82,8 +85,17 @@ struct Shape {
 
 impl By {
     /// All of them.
-    pub const ALL: &'static [Self] =
-        &[Self::Object, Self::Lock, Self::Site, Self::Stack, Self::Task, Self::Tenant, Self::Type, Self::Time];
+    pub const ALL: &'static [Self] = &[
+        Self::Object,
+        Self::Lock,
+        Self::Site,
+        Self::Stack,
+        Self::Task,
+        Self::Tenant,
+        Self::Type,
+        Self::Time,
+        Self::Event,
+    ];
 
     /// The word on the command line.
     pub const fn name(self) -> &'static str {
@@ -96,10 +108,11 @@ impl By {
             Self::Tenant => "tenant",
             Self::Type => "type",
             Self::Time => "time",
+            Self::Event => "event",
         }
     }
 
-    /// What the statement in `report.sql` groups by; tasks have a table and a statement of their own.
+    /// What the statement in `report.sql` groups by; tasks and single waits have tables and statements of their own.
     const fn shape(self) -> Option<Shape> {
         const OBJECT: &str = "main_object AS object, main_method AS method, objects";
         let (keys, also) = match self {
@@ -110,7 +123,7 @@ impl By {
                 "stack_id, user_stack_id, lock_type, mode",
                 "main_object AS object, main_method AS method, objects, locks",
             ),
-            Self::Task => return None,
+            Self::Task | Self::Event => return None,
             Self::Tenant => ("waiter_tenant", "objects, locks"),
             Self::Type => ("lock_type, mode", "objects, locks"),
             Self::Time => ("time_ns", "objects, locks"),
@@ -119,47 +132,46 @@ impl By {
     }
 
     fn keys(self) -> &'static str {
-        self.shape().map_or("tid, tgid, tenant", |shape| shape.keys)
+        let of_its_own = if self == Self::Event { "begin_ns, tid, lock" } else { "tid, tgid, tenant" };
+        self.shape().map_or(of_its_own, |shape| shape.keys)
     }
 
     fn source(self) -> Source {
-        if self == Self::Task { Source::Tasks } else { Source::Waits }
+        match self {
+            Self::Task => Source::Tasks,
+            Self::Event => Source::Events,
+            _ => Source::Waits,
+        }
     }
 
     /// What rows are sorted by when nothing else is asked for.
     const fn order(self) -> &'static str {
-        if matches!(self, Self::Time) { "time_ns" } else { "wait_ns_total" }
+        match self {
+            Self::Time => "time_ns",
+            Self::Event => "wait_ns",
+            _ => "wait_ns_total",
+        }
     }
 
     fn statement(self) -> String {
         match self.shape() {
             None => include_str!("../sql/tasks.sql").to_owned(),
             Some(shape) => {
-                let statement = replace(include_str!("../sql/report.sql"), "/*keys*/", shape.keys);
-                replace(&statement, "/*also*/", shape.also)
+                let statement = statement::with(include_str!("../sql/report.sql"), "/*keys*/", shape.keys);
+                statement::with(&statement, "/*also*/", shape.also)
             }
         }
     }
 }
 
-/// Replaces what stands between a mark and the next `/*end*/`, wherever the mark occurs.
-fn replace(statement: &str, mark: &str, columns: &str) -> String {
-    let mut parts = statement.split(mark);
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (_, rest) = part.split_once("/*end*/").unwrap_or(("", part));
-        out.push_str(columns);
-        out.push_str(rest);
-    }
-    out
-}
-
 impl Analysis {
-    /// Sums waits up.
+    /// Sums waits up, or lists them.
     pub fn report(&self, query: &Query) -> Result<Report> {
-        let source = query.by.source();
-        self.narrow(source, &query.filters)?;
         let sort = query.sort.clone().unwrap_or_else(|| query.by.order().to_owned());
+        if query.by == By::Event {
+            return self.events(query, sort);
+        }
+        self.narrow(query.by.source(), &query.filters)?;
         let frame = self.engine.prepare(&query.by.statement())?;
         let frame = sorted(frame, &sort, query.by)?;
         let schema = frame.schema().as_arrow().clone();
@@ -194,39 +206,16 @@ impl Analysis {
         }
         Ok(stacks.into_iter().filter(|&(_, weight)| weight > 0).collect())
     }
-
-    /// Puts the frames of stacks where their numbers stand.
-    fn with_frames(&self, rows: Rows) -> Rows {
-        let with_user = (0..rows.rows.len()).any(|row| rows.number(row, "user_stack_id") != 0);
-        let columns = rows.columns.into_iter().filter_map(|column| match &*column.name {
-            "stack_id" => Some(Column { name: "stack".into(), kind: Kind::Frames }),
-            "user_stack_id" => with_user.then(|| Column { name: "user_stack".into(), kind: Kind::Frames }),
-            _ => Some(column),
-        });
-        let frames = |row: Vec<Value>| {
-            let mut values = row.into_iter();
-            let (kernel, user) = (values.next(), values.next());
-            let kernel = match kernel {
-                Some(Value::Number(id)) => Value::Frames(self.stacks.kernel_frames(id, true)),
-                _ => Value::Missing,
-            };
-            let user = match user {
-                Some(Value::Number(id)) if id != 0 => Value::Frames(self.stacks.user_frames(id)),
-                _ => Value::Missing,
-            };
-            [kernel].into_iter().chain(with_user.then_some(user)).chain(values).collect()
-        };
-        Rows { columns: columns.collect(), rows: rows.rows.into_iter().map(frames).collect() }
-    }
 }
 
 /// Sorts by a column and, among equals, by the keys, so that the same trace always gives the same report.
-fn sorted(frame: DataFrame, column: &str, by: By) -> Result<DataFrame> {
+pub(crate) fn sorted(frame: DataFrame, column: &str, by: By) -> Result<DataFrame> {
     let Ok(field) = frame.schema().field_with_unqualified_name(column) else {
         let names: Vec<_> = frame.schema().fields().iter().map(|field| &**field.name()).collect();
         bail!("cannot sort by `{column}`: the columns of `--by {}` are {}", by.name(), names.join(", "));
     };
-    let ascending = Column::new(column, field.data_type()).kind == Kind::Text || column == "time_ns";
+    let ascending =
+        Column::new(column, field.data_type()).kind == Kind::Text || ["time_ns", "begin_ns"].contains(&column);
     let keys = by.keys().split(", ").filter(|&key| key != column).map(|key| col(key).sort(true, false));
     let order: Vec<_> = std::iter::once(col(column).sort(ascending, false)).chain(keys).collect();
     Ok(frame.sort(order)?)

@@ -1,5 +1,9 @@
 //! Small traces made up in memory, for tests of what is made from traces.
 
+mod event;
+
+pub use event::Event;
+
 use crate::about::About;
 use crate::analysis::Analysis;
 use anyhow::Result;
@@ -55,6 +59,8 @@ pub type FrameName = (u32, u64, Option<String>, u64, Option<String>);
 pub struct Synthetic {
     /// The totals.
     pub totals: Vec<Total>,
+    /// The single waits.
+    pub events: Vec<Event>,
     /// The tasks.
     pub tasks: Vec<TaskTotal>,
     /// Stacks: id, process (`None`: the kernel), addresses.
@@ -124,6 +130,7 @@ impl Synthetic {
         };
         Self {
             totals: vec![inode, back, spin, rwsem],
+            events: Self::sample_events(),
             tasks: vec![
                 (100, "fio".into(), 4, "mutex", 2, 100 * ms),
                 (200, "dd".into(), 3, "spinlock", 1_000, 1_500_000),
@@ -132,6 +139,8 @@ impl Synthetic {
                 (1, None, vec![0x1010, 0x2020, 0x9000]),
                 (2, None, vec![0x3030, 0x4040, 0x9000]),
                 (3, None, vec![0x5050]),
+                (4, None, vec![0x6060, 0x7070, 0x9000]),
+                (5, None, vec![0x8080, 0x2040, 0x9000]),
             ],
             frames: vec![
                 kernel(0x1010, "__mutex_lock.constprop.0", 0x10),
@@ -140,12 +149,60 @@ impl Synthetic {
                 kernel(0x4040, "futex_wake", 0x44),
                 kernel(0x9000, "do_syscall_64", 0x71),
                 kernel(0x5050, "rwsem_down_read_slowpath", 0x50),
+                kernel(0x6060, "io_schedule", 0x60),
+                kernel(0x7070, "ext4_find_entry", 0x70),
+                kernel(0x8080, "mutex_unlock", 0x80),
+                kernel(0x2040, "do_renameat2", 0x3a),
                 kernel(0xffff_ffff_8200_0000, "tasklist_lock", 0),
             ],
             tenants: vec![(3, "a".into()), (4, "b".into())],
             losses: Losses::none(),
             notes: Vec::new(),
         }
+    }
+
+    /// The longest two of the waits for the mutex, and the one for the rwsem.
+    fn sample_events() -> Vec<Event> {
+        let ms = 1_000_000;
+        let long = Event {
+            begin_ns: 120 * ms,
+            parts: [70 * ms, 2 * ms, 6 * ms, 2 * ms],
+            spin_ns: ms,
+            lock: 0xffff_8880_0000_1098,
+            lock_type: "mutex",
+            mode: "exclusive",
+            waiter: ("fio".into(), 101, 100, 4),
+            stacks: [1, 0],
+            slab: Some(("inode_cache".into(), 0x98)),
+            holder: Some(("dd".into(), 201, 200)),
+            holder_tenant: 3,
+            holder_stacks: [4, 5],
+            method: "owner_word+waker",
+            ..Event::default()
+        };
+        let short = Event {
+            begin_ns: 300 * ms,
+            parts: [20 * ms, 0, 0, 0],
+            spin_ns: 0,
+            result: -4,
+            holder_stacks: [0, 0],
+            method: "owner_word",
+            ..long.clone()
+        };
+        let rwsem = Event {
+            begin_ns: 400 * ms,
+            parts: [0, 0, 0, 3 * ms],
+            lock: 0xffff_ffff_8200_0000,
+            lock_type: "rwsem",
+            mode: "read",
+            stacks: [3, 0],
+            slab: None,
+            holder: None,
+            holder_tenant: 0,
+            method: "unknown",
+            ..short.clone()
+        };
+        vec![short, long, rwsem]
     }
 
     /// The front page.
@@ -182,6 +239,7 @@ impl Synthetic {
     fn tables(&self) -> Result<Vec<(Table, RecordBatch)>> {
         Ok(vec![
             (Table::Totals, self.totals()?),
+            (Table::Events, self.events()?),
             (Table::Tasks, self.tasks()?),
             (Table::Stacks, self.stacks()?),
             (Table::Frames, self.frames()?),

@@ -58,7 +58,8 @@ impl Column {
         let kind = match name {
             _ if matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => Kind::Text,
             "lock" | "address" => Kind::Address,
-            "tid" | "tgid" | "stack_id" | "user_stack_id" => Kind::Id,
+            "tid" | "tgid" | "holder_tid" | "holder_tgid" | "cpu" | "errno" => Kind::Id,
+            _ if name.ends_with("stack_id") => Kind::Id,
             _ if name.ends_with("_ns") || name.contains("_ns_") => Kind::Ns,
             _ => Kind::Count,
         };
@@ -84,6 +85,14 @@ impl Rows {
     /// The position of a column.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// Takes a column out.
+    pub(crate) fn remove(&mut self, name: &str) {
+        if let Some(position) = self.position(name) {
+            self.columns.remove(position);
+            self.rows.iter_mut().for_each(|row| drop(row.remove(position)));
+        }
     }
 
     /// A number of a row; 0 when it has none or the table has no such column.

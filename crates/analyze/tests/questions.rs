@@ -44,7 +44,7 @@ fn every_report_has_all_waits() {
     for &by in By::ALL {
         let report = ask(by, &[]);
         assert_eq!(report.cut, lima_analyze::Sums::default(), "{by:?}");
-        if by != By::Task {
+        if ![By::Task, By::Event].contains(&by) {
             assert_eq!((report.whole.waits, report.whole.wait_ns_total), (1_004, 105_500_000), "{by:?}");
         }
     }
@@ -87,6 +87,46 @@ fn tasks_and_tenants() {
     b | 3 | 103000000
     a | 1001 | 2500000
     "#);
+}
+
+#[test]
+fn single_waits_come_with_their_holders() {
+    let found = ask(By::Event, &[]);
+    insta::assert_snapshot!(lines(&found.rows, &[
+        "begin_ns", "wait_ns", "held_ns", "other_held_ns", "free_ns", "unknown_ns", "errno", "object", "method", "site",
+        "comm", "tid", "waiter_tenant", "holder_comm", "holder_tid", "holder_tenant", "holder_method",
+    ]), @r#"
+    120000000 | 80000000 | 70000000 | 2000000 | 6000000 | 2000000 | - | inode_cache+0x98 | slab | do_renameat2+0x1a | fio | 101 | b | dd | 201 | a | owner_word+waker
+    300000000 | 20000000 | 20000000 | 0 | 0 | 0 | 4 | inode_cache+0x98 | slab | do_renameat2+0x1a | fio | 101 | b | dd | 201 | a | owner_word
+    400000000 | 3000000 | 0 | 0 | 0 | 3000000 | 4 | tasklist_lock | symbol | [only lock functions] | fio | 101 | b | - | - | unknown | unknown
+    "#);
+    insta::assert_snapshot!(lines(&found.rows, &["stack", "holder_stack", "release_stack"]), @r#"
+    __mutex_lock.constprop.0+0x10;do_renameat2+0x1a;do_syscall_64+0x71 | io_schedule+0x60;ext4_find_entry+0x70;do_syscall_64+0x71 | mutex_unlock+0x80;do_renameat2+0x3a;do_syscall_64+0x71
+    __mutex_lock.constprop.0+0x10;do_renameat2+0x1a;do_syscall_64+0x71 | - | -
+    rwsem_down_read_slowpath+0x50 | - | -
+    "#);
+    assert!(found.rows.position("user_stack").is_none());
+    assert_eq!((found.whole.rows, found.whole.wait_ns_total), (3, 103_000_000));
+}
+
+#[test]
+fn single_waits_can_be_narrowed_sorted_and_cut() {
+    let waits = |filters: &[&str]| ask(By::Event, filters).whole.waits;
+    assert_eq!(waits(&["object=inode_cache*"]), 2);
+    assert_eq!(waits(&["comm=fio", "tid=101", "cpu=1"]), 3);
+    assert_eq!(waits(&["holder_comm=dd"]), 2);
+    assert_eq!(waits(&["holder_comm!=dd"]), 1);
+    assert_eq!(waits(&["holder=a", "type!=rwsem", "holder_pid=200"]), 2);
+    let analysis = Synthetic::sample().analysis().unwrap();
+    let first = |sort: Option<&str>| {
+        let query = Query { by: By::Event, sort: sort.map(str::to_owned), top: Some(1), ..Query::default() };
+        let report = analysis.report(&query).unwrap();
+        assert_eq!((report.rows.rows.len(), report.cut.rows), (1, 2));
+        (report.rows.number(0, "begin_ns"), report.cut.wait_ns_total)
+    };
+    assert_eq!(first(None), (120_000_000, 23_000_000));
+    assert_eq!(first(Some("begin_ns")), (120_000_000, 23_000_000));
+    assert_eq!(first(Some("unknown_ns")).0, 400_000_000);
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn every_output_is_safe_to_show() {
     }
     assert!(manifest(&trace)["command"][0].as_str().unwrap().contains("<i>=1+1"));
 
-    let bys = ["object", "lock", "site", "stack", "task", "tenant", "type", "time"];
+    let bys = ["object", "lock", "site", "stack", "task", "tenant", "type", "time", "event"];
     let formats = ["table", "json", "csv"];
     let mut outputs = Vec::new();
     for format in formats {

@@ -33,7 +33,7 @@ fn err(output: &Output) -> String {
 #[test]
 fn every_report_in_every_form() {
     let (_home, trace) = trace(&Synthetic::sample());
-    for by in ["object", "lock", "site", "stack", "task", "tenant", "type", "time"] {
+    for by in ["object", "lock", "site", "stack", "task", "tenant", "type", "time", "event"] {
         assert!(out(&lima(&trace, &format!("report --by {by}"))).contains("complete: nothing was lost"));
         let csv = lima(&trace, &format!("report --by {by} --format csv"));
         assert!(out(&csv).lines().count() > 1 && err(&csv).contains("complete: nothing was lost"));
@@ -42,7 +42,7 @@ fn every_report_in_every_form() {
         assert_eq!((json["schema"].as_str(), json["by"].as_str()), (Some("lima-report/1"), Some(by)));
         assert_eq!(json["trace"]["complete"], true);
         assert_eq!(json["trace"]["losses"]["totals_full"], 0);
-        assert!(json["rows"][0]["waits"].is_u64());
+        assert!(json["rows"][0][if by == "event" { "wait_ns" } else { "waits" }].is_u64());
     }
     assert!(
         out(&lima(&trace, "report --format folded"))
@@ -65,6 +65,14 @@ fn rows_have_the_agreed_words() {
     assert_eq!(json["cut"]["rows"], 2);
     let json: serde_json::Value = serde_json::from_str(&out(&lima(&trace, "report --by lock --format json"))).unwrap();
     assert_eq!(json["rows"][0]["lock"], "0xffff888000001098");
+    let json: serde_json::Value =
+        serde_json::from_str(&out(&lima(&trace, "report --by event --format json --top 1"))).unwrap();
+    let row = json["rows"][0].as_object().unwrap();
+    let words = "begin_ns wait_ns spin_ns sleep_ns held_ns other_held_ns free_ns unknown_ns errno object method lock \
+        lock_type mode context site cpu comm tid tgid waiter_tenant stack holder_comm holder_tid holder_tgid holder_tenant \
+        holder_method holder_stack release_stack";
+    assert!(words.split_whitespace().all(|word| row.contains_key(word)), "{row:?}");
+    assert_eq!((json["cut"]["rows"].as_u64(), row["stack"].is_array()), (Some(2), true));
     let json: serde_json::Value = serde_json::from_str(&out(&lima(&trace, "interference --format json"))).unwrap();
     assert_eq!(json["schema"], "lima-interference/1");
     let row = json["rows"][0].as_object().unwrap();
@@ -91,8 +99,8 @@ fn mistakes_end_with_2_and_say_what_can_be_done() {
     for (arguments, says) in [
         ("report --filter lcok=1", "keys are object"),
         ("report --filter type", "KEY=VALUE"),
-        ("report --filter comm=sh", "`--by task`"),
-        ("report --by task --filter object=x", "does not have"),
+        ("report --filter comm=sh", "`--by event` or `--by task`"),
+        ("report --by task --filter object=x", "the table of tasks has"),
         ("report --filter lock=zz", "not an address"),
         ("report --by task --filter pid=x", "not a number"),
         ("report --sort size", "columns of `--by object`"),

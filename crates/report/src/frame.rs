@@ -10,8 +10,20 @@ use std::os::unix::ffi::OsStrExt;
 
 /// The lines above a result.
 pub fn head(about: &About, whole: &Sums) -> String {
+    let seconds = about.manifest.clock.duration_ns as f64 / 1e9;
+    let mut out = trace(about);
+    let _ = write!(out, "{}, {} waited in all", of(whole.waits, "wait", "waits"), duration(whole.wait_ns_total));
+    if seconds > 0.0 {
+        let (waits, ns) = (whole.waits as f64 / seconds, whole.wait_ns_total as f64 / seconds);
+        let _ = write!(out, "; each second {} and {}", of(waits.round() as u64, "wait", "waits"), duration(ns as u64));
+    }
+    out.push('\n');
+    out
+}
+
+/// Which trace it is.
+pub fn trace(about: &About) -> String {
     let manifest = &about.manifest;
-    let seconds = manifest.clock.duration_ns as f64 / 1e9;
     let mut out = format!(
         "{}: {}, Linux {}, {}, {} recorded\n",
         path(about),
@@ -23,12 +35,6 @@ pub fn head(about: &About, whole: &Sums) -> String {
     if !manifest.command.is_empty() {
         let _ = writeln!(out, "command: {}", escape::terminal(&manifest.command.join(" ")));
     }
-    let _ = write!(out, "{}, {} waited in all", of(whole.waits, "wait", "waits"), duration(whole.wait_ns_total));
-    if seconds > 0.0 {
-        let (waits, ns) = (whole.waits as f64 / seconds, whole.wait_ns_total as f64 / seconds);
-        let _ = write!(out, "; each second {} and {}", of(waits.round() as u64, "wait", "waits"), duration(ns as u64));
-    }
-    out.push('\n');
     out
 }
 

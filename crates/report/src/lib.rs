@@ -4,6 +4,7 @@
 //! for the place that they go to, and what the trace lacks is said: in the text and in JSON; for the other formats the
 //! caller shows [`foot`] beside them.
 
+mod events;
 mod flame;
 pub mod frame;
 mod grid;

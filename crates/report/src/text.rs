@@ -1,5 +1,6 @@
 //! A report as text: a head, a table or stacks, a foot.
 
+use crate::events;
 use crate::frame;
 use crate::grid::{Align, Grid};
 use crate::units::{count, duration, of, percent};
@@ -49,7 +50,10 @@ const TASK_MEASURES: &[Shown] = &[
 
 /// A report as text. Lines are broken at `width` columns when it is given.
 pub fn report(about: &About, report: &Report, width: Option<usize>) -> String {
-    let mut out = frame::head(about, &report.whole);
+    let mut out = match report.by {
+        By::Event => events::head(about, &report.whole),
+        _ => frame::head(about, &report.whole),
+    };
     if !report.filters.is_empty() {
         let filters: Vec<_> = report.filters.iter().map(|filter| escape::terminal(&filter.to_string())).collect();
         let _ = writeln!(out, "only: {}", filters.join(", "));
@@ -57,12 +61,17 @@ pub fn report(about: &About, report: &Report, width: Option<usize>) -> String {
     out.push('\n');
     if report.rows.rows.is_empty() {
         out.push_str(nothing(report));
-    } else if report.by == By::Stack {
-        out.push_str(&stacks(report));
     } else {
-        out.push_str(&table(report, width));
+        out.push_str(&match report.by {
+            By::Stack => stacks(report),
+            By::Event => events::blocks(about, &report.rows),
+            _ => table(report, width),
+        });
     }
     if report.cut.rows > 0 {
+        if matches!(report.by, By::Stack | By::Event) {
+            out.push('\n');
+        }
         let rows = of(report.cut.rows, "more row", "more rows");
         let _ = writeln!(out, "{rows}, {} (--top 0 shows all)", duration(report.cut.wait_ns_total));
     }
@@ -73,6 +82,7 @@ pub fn report(about: &About, report: &Report, width: Option<usize>) -> String {
 
 fn nothing(report: &Report) -> &'static str {
     match (report.whole.rows, report.filters.is_empty()) {
+        (0, true) if report.by == By::Event => "No single wait was kept.\n",
         (0, true) => "No lock was waited for while this trace was recorded.\n",
         (0, false) => "No wait fits the filters.\n",
         _ => "",
@@ -97,7 +107,7 @@ fn columns(report: &Report) -> Vec<Shown> {
         By::Object => &[Shown::As("object", "object"), Shown::Type],
         By::Lock => &[Shown::As("lock", "lock"), Shown::Type, Shown::MainObject],
         By::Site => &[Shown::As("site", "site"), Shown::Type, Shown::MainObject],
-        By::Stack | By::Type => &[Shown::Type],
+        By::Stack | By::Event | By::Type => &[Shown::Type],
         By::Task => &[
             Shown::As("comm", "task"),
             Shown::As("tid", "tid"),
@@ -222,12 +232,18 @@ fn stacks(report: &Report) -> String {
             main_object(rows, row),
         );
         for (name, mark) in [("stack", ""), ("user_stack", "user: ")] {
-            if let Some(Value::Frames(frames)) = rows.position(name).map(|position| &rows.rows[row][position]) {
-                for frame in frames {
-                    let _ = writeln!(out, "    {mark}{}", escape::terminal(frame));
-                }
+            for frame in frames(rows, row, name) {
+                let _ = writeln!(out, "    {mark}{}", escape::terminal(frame));
             }
         }
     }
     out
+}
+
+/// The frames of a stack; none when there is none.
+pub(crate) fn frames<'a>(rows: &'a Rows, row: usize, column: &str) -> &'a [String] {
+    match rows.position(column).map(|position| &rows.rows[row][position]) {
+        Some(Value::Frames(frames)) => frames,
+        _ => &[],
+    }
 }

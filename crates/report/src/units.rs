@@ -1,5 +1,7 @@
 //! Numbers for people.
 
+use jiff::Timestamp;
+
 /// A duration with three digits and the unit that suits it.
 pub fn duration(ns: u64) -> String {
     const UNITS: [&str; 4] = ["ns", "us", "ms", "s"];
@@ -19,6 +21,12 @@ pub fn duration(ns: u64) -> String {
         _ => format!("{value:.2}"),
     };
     format!("{number} {}", UNITS[unit])
+}
+
+/// A moment of a trace that began `start_unix_ns` after the beginning of 1970, as UTC.
+pub fn moment(start_unix_ns: i64, since_start_ns: u64) -> String {
+    Timestamp::from_nanosecond(i128::from(start_unix_ns) + i128::from(since_start_ns))
+        .map_or_else(|_| "?".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S.%6f UTC").to_string())
 }
 
 /// A count with a comma between groups of three digits.
@@ -74,6 +82,12 @@ mod tests {
         ] {
             assert_eq!(duration(ns), shown, "{ns}");
         }
+    }
+
+    #[test]
+    fn moments_are_in_utc() {
+        assert_eq!(moment(1_700_000_000_000_000_000, 1_500_000_000), "2023-11-14 22:13:21.500000 UTC");
+        assert_eq!(moment(i64::MAX, u64::MAX), "2846-11-27 23:34:40.561628 UTC");
     }
 
     #[test]

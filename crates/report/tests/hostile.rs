@@ -25,6 +25,12 @@ fn named(name: &str) -> Analysis {
     let mut trace = Synthetic::sample();
     trace.tenants.iter_mut().for_each(|tenant| tenant.1 = name.to_owned());
     trace.tasks.iter_mut().for_each(|task| task.1 = name.to_owned());
+    for event in &mut trace.events {
+        event.waiter.0 = name.to_owned();
+        event.slab = Some((name.to_owned(), 1));
+        event.stacks[1] = 9;
+        event.holder.iter_mut().for_each(|holder| holder.0 = name.to_owned());
+    }
     trace.frames.iter_mut().for_each(|frame| frame.2 = Some(name.to_owned()));
     trace.totals[0].slab = Some((name.to_owned(), 1));
     trace.totals[0].user_stack_id = 9;

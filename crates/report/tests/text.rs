@@ -96,6 +96,48 @@ fn by_time() {
 }
 
 #[test]
+fn single_waits() {
+    insta::assert_snapshot!(report(&Synthetic::sample(), &Query { top: Some(2), ..by(By::Event) }, None), @r#"
+    made-up.lima: box, Linux 6.18.44, 2 CPUs, 2.00 s recorded
+    3 single waits, 103 ms waited in all
+
+    80.0 ms for mutex inode_cache+0x98 (found by slab), at do_renameat2+0x1a
+        from      1970-01-01 00:00:00.120000 UTC, 0.120000 s into the trace
+        waiter    fio, thread 101 of process 100, tenant b: 1.00 ms spinning, 79.0 ms asleep, on CPU 1
+        holder    dd, thread 201 of process 200, tenant a (found by owner_word+waker)
+        held      70.0 ms by tenant a, 2.00 ms by other tenants, 6.00 ms by nobody, 2.00 ms unknown
+        waiting in
+            __mutex_lock.constprop.0+0x10
+            do_renameat2+0x1a
+            do_syscall_64+0x71
+        the holder slept in
+            io_schedule+0x60
+            ext4_find_entry+0x70
+            do_syscall_64+0x71
+        the lock was let go in
+            mutex_unlock+0x80
+            do_renameat2+0x3a
+            do_syscall_64+0x71
+
+    20.0 ms for mutex inode_cache+0x98 (found by slab), at do_renameat2+0x1a
+        from      1970-01-01 00:00:00.300000 UTC, 0.300000 s into the trace
+        waiter    fio, thread 101 of process 100, tenant b: 20.0 ms asleep, ended without the lock (errno 4), on CPU 1
+        holder    dd, thread 201 of process 200, tenant a (found by owner_word)
+        held      20.0 ms by tenant a
+        waiting in
+            __mutex_lock.constprop.0+0x10
+            do_renameat2+0x1a
+            do_syscall_64+0x71
+
+    1 more row, 3.00 ms (--top 0 shows all)
+
+    complete: nothing was lost
+    "#);
+    let none = Synthetic { events: Vec::new(), ..Synthetic::sample() };
+    assert!(report(&none, &by(By::Event), None).contains("No single wait was kept."));
+}
+
+#[test]
 fn what_is_sorted_by_is_shown_and_what_is_cut_is_said() {
     let query = Query {
         sort: Some("wait_ns_p999".into()),

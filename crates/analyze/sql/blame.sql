@@ -1,11 +1,6 @@
 -- What the other two statements on interference read from: the waits summed up as far as they need to be told apart.
 SELECT
-  object,
-  method,
-  lock_type,
-  waiter_tenant,
-  holder_tenant,
-  holder_method,
+  object, method, lock_type, waiter_tenant, holder_tenant, holder_method,
   sum(waits) AS waits,
   sum(wait_ns_total) AS wait_ns_total,
   sum(held_ns_total) AS held_ns_total,

@@ -3,11 +3,7 @@
 -- and waiter the rows add up to the time waited. A wait is counted once: in the row of the holder that the recorder
 -- names for it, the one that held the lock longest.
 SELECT
-  object,
-  method,
-  lock_type,
-  waiter_tenant,
-  holder_tenant,
+  object, method, lock_type, waiter_tenant, holder_tenant,
   string_agg(DISTINCT holder_method, ',' ORDER BY holder_method) AS holder_method,
   sum(waits) AS waits,
   sum(wait_ns) AS wait_ns_total

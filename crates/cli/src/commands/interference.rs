@@ -1,10 +1,9 @@
 //! `lima interference`.
 
-use crate::commands::report::{width, write};
+use super::output::{Form, Output, beside_csv, top};
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use lima_analyze::{Analysis, Who};
-use lima_report::{Format, units};
 use lima_trace::Trace;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,48 +26,25 @@ pub struct Arguments {
     /// Look only at objects with this name, `*` standing for any text
     #[arg(long, value_name = "PATTERN")]
     object: Option<String>,
-    /// Look only at waits of this tenant and at those that it caused, `*` standing for any text
+    /// Look only at waits of this tenant and at those that it caused: its name, the path of its cgroup, or its container
+    /// id; `*` standing for any text
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
-    /// Write to this file instead of standard output
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-}
-
-/// The forms of the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "lower")]
-enum Form {
-    /// Sentences and matrices, for people
-    Table,
-    /// For programs
-    Json,
-    /// For spreadsheets
-    Csv,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let analysis = Analysis::of(&Trace::open(&arguments.trace)?)?;
-    let format = match arguments.format {
-        Form::Table => Format::Table,
-        Form::Json => Format::Json,
-        Form::Csv => Format::Csv,
-    };
-    let top = match arguments.top {
-        Some(top) => Some(top).filter(|&top| top > 0),
-        None => (format == Format::Table).then_some(OBJECTS),
-    };
+    let form = arguments.format;
+    let top = top(arguments.top, (form == Form::Table).then_some(OBJECTS));
     let who = Who { object: arguments.object.clone(), tenant: arguments.tenant.clone(), top };
     let found = analysis.interference(&who)?;
-    let output = arguments.output.as_deref();
-    write(output, &lima_report::interference(analysis.about(), &found, format, width(output))?)?;
-    if format == Format::Csv {
-        if found.cut.rows > 0 {
-            let objects = units::of(found.cut.rows, "more object", "more objects");
-            eprintln!("{objects}, {}", units::duration(found.cut.wait_ns_total));
-        }
-        eprint!("{}", lima_report::foot(analysis.about()));
+    let output = &arguments.output;
+    output.write(&lima_report::interference(analysis.about(), &found, form.into(), output.width())?)?;
+    if form == Form::Csv {
+        beside_csv(analysis.about(), &found.cut, ["more object", "more objects"]);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ pub mod info;
 pub mod interference;
 pub mod lab;
 pub mod man;
+mod output;
 pub mod record;
 pub mod report;
 pub mod stat;

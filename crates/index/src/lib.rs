@@ -8,6 +8,7 @@
 //! - [`debug`]: what DWARF says of code: functions, inlining, lines, and where variables are kept;
 //! - [`code`]: its machine code as simple operations, functions, calls and lock sites;
 //! - [`flow`]: which object each site locks, by following values and the evidence of their types;
+//! - [`nesting`]: which locks are taken while others are held, and what functions are to locks;
 //! - [`rows`]: the rows that come out of it.
 
 pub mod code;
@@ -16,6 +17,7 @@ mod error;
 pub mod flow;
 pub mod image;
 pub mod layout;
+pub mod nesting;
 pub mod rows;
 pub mod types;
 

@@ -121,7 +121,7 @@ pub struct SiteRow {
     pub class_key: Option<u64>,
 }
 
-/// In one function, the lock of site `inner` is taken while that of `outer` is held.
+/// In one function, the lock of site `inner` may be taken while that of `outer` is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NestingRow {
     /// Address of the function.
@@ -130,6 +130,7 @@ pub struct NestingRow {
     pub outer: u64,
     /// Address of the inner site.
     pub inner: u64,
-    /// The function called between, when the inner site is in one that this function calls.
+    /// The function that has the other one of the sites, when only one is in this function and the other in one that
+    /// it calls: the inner site, or the outer one of a function that takes a lock for its callers.
     pub through: Option<u64>,
 }

@@ -59,6 +59,20 @@ pub trait Lift {
 
     /// Only the transfers of control in `code`: cheaper, for a whole image. Each with its address and length.
     fn scan(&mut self, code: &[u8], address: u64, each: &mut dyn FnMut(u64, u8, Transfer));
+
+    /// Whether the code after a call branches on the call's result at once, and where it goes then.
+    fn outcome(&mut self, code: &[u8], address: u64) -> Option<Outcome>;
+}
+
+/// A branch on the result of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Address of the branch.
+    pub branch: u64,
+    /// Where it goes when the result is 0.
+    pub zero: u64,
+    /// Where it goes when not.
+    pub other: u64,
 }
 
 /// Where control goes other than to the next instruction.

@@ -42,10 +42,35 @@ impl Primitive {
         families()
     }
 
+    /// With which result it has the lock afterwards.
+    pub fn success(&self) -> Success {
+        let can_be_interrupted =
+            ["_interruptible", "_killable", "_timeout"].iter().any(|part| self.name.contains(part));
+        match self.operation {
+            Operation::Try if matches!(self.name, "down_trylock" | "lockref_put_or_lock" | "lockref_get_or_lock") => {
+                Success::Zero
+            }
+            Operation::Try => Success::Other,
+            Operation::Acquire if can_be_interrupted || self.name.starts_with("ww_mutex_lock") => Success::Zero,
+            _ => Success::Always,
+        }
+    }
+
     /// The register that has the address of the lock.
     pub fn lock_register(&self) -> Register {
         argument_register(self.lock)
     }
+}
+
+/// With which result of a lock function the lock is held afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Success {
+    /// With any.
+    Always,
+    /// With 0.
+    Zero,
+    /// With any but 0.
+    Other,
 }
 
 /// The register of an argument, from 0, by the C calling convention; there are six.

@@ -51,6 +51,11 @@ impl Primitives {
         self.0.get(&address).copied()
     }
 
+    /// Whether the kernel has the lock function of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.values().any(|primitive| primitive.name == name)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -1,7 +1,7 @@
 //! x86-64 as simple operations.
 
 use super::operation::{Instruction, Operand, Operation, Place, Register, Registers, Target};
-use super::{Lift, Transfer};
+use super::{Lift, Outcome, Transfer};
 use iced_x86::{
     Code, Decoder, DecoderOptions, FlowControl, InstructionInfoFactory, InstructionInfoOptions, Mnemonic, OpAccess,
     OpKind,
@@ -9,6 +9,8 @@ use iced_x86::{
 
 /// rsp.
 pub const STACK_POINTER: Register = Register(7);
+/// rax: what a function returns.
+pub const RESULT: Register = Register(0);
 /// rbp.
 const FRAME_POINTER: Register = Register(6);
 
@@ -71,6 +73,46 @@ impl Lift for X86 {
             };
             each(decoded.ip(), decoded.len() as u8, transfer);
         }
+    }
+
+    fn outcome(&mut self, code: &[u8], address: u64) -> Option<Outcome> {
+        const FARTHEST: usize = 10;
+        let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
+        // The registers that hold the result, and whether the flags say what it is.
+        let (mut results, mut tested) = (Registers::of(&[RESULT]), false);
+        for _ in 0..FARTHEST {
+            if !decoder.can_decode() {
+                return None;
+            }
+            let decoded = decoder.decode();
+            let result = |i| match operand(&decoded, i) {
+                Simple::Register(register, _) | Simple::Low(register, _) => results.contains(register),
+                _ => false,
+            };
+            match decoded.mnemonic() {
+                Mnemonic::Test if result(0) && decoded.op_register(0) == decoded.op_register(1) => tested = true,
+                Mnemonic::Je | Mnemonic::Jns if tested => {
+                    let (zero, other) = (decoded.near_branch_target(), decoded.next_ip());
+                    return Some(Outcome { branch: decoded.ip(), zero, other });
+                }
+                Mnemonic::Jne | Mnemonic::Js if tested => {
+                    let (zero, other) = (decoded.next_ip(), decoded.near_branch_target());
+                    return Some(Outcome { branch: decoded.ip(), zero, other });
+                }
+                Mnemonic::Mov | Mnemonic::Movzx | Mnemonic::Lea | Mnemonic::Movsxd => {
+                    let copied = decoded.mnemonic() != Mnemonic::Lea && result(1);
+                    if let Simple::Register(to, _) | Simple::Low(to, _) = operand(&decoded, 0) {
+                        results.0 &= !Registers::of(&[to]).0;
+                        if copied {
+                            results.insert(to);
+                        }
+                    }
+                }
+                Mnemonic::Nop => {}
+                _ => return None,
+            }
+        }
+        None
     }
 }
 
@@ -655,6 +697,20 @@ mod tests {
         assert_eq!(lift(&[0x0f, 0x0b]), [Operation::Trap]);
         assert_eq!(lift(&[0xcc]), [Operation::Trap]);
         assert_eq!(lift(&[0x06]), [Operation::Trap]);
+    }
+
+    #[test]
+    fn a_branch_on_a_result() {
+        let outcome = |code: &[u8]| X86::default().outcome(code, 0x1000);
+        // test %eax,%eax; je +16
+        assert_eq!(outcome(&[0x85, 0xc0, 0x74, 0x10]), Some(Outcome { branch: 0x1002, zero: 0x1014, other: 0x1004 }));
+        // mov %eax,%ebx; test %ebx,%ebx; jne +16
+        assert_eq!(
+            outcome(&[0x89, 0xc3, 0x85, 0xdb, 0x75, 0x10]),
+            Some(Outcome { branch: 0x1004, zero: 0x1006, other: 0x1016 })
+        );
+        // mov %ecx,%eax; test %eax,%eax; je: something else is tested
+        assert_eq!(outcome(&[0x89, 0xc8, 0x85, 0xc0, 0x74, 0x10]), None);
     }
 
     #[test]

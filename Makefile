@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/lima/target
 
-.PHONY: help setup build demo test lint bench clean
+.PHONY: help setup build demo test accuracy lint bench clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -21,6 +21,9 @@ demo: build ## Record real lock contention between two tenants and show it (as r
 
 test: setup ## Run all tests
 	@scripts/test.sh
+
+accuracy: build ## Judge the index of a cached kernel by the kernel's source
+	@scripts/accuracy.sh
 
 lint: setup ## Check formatting, lints, dependencies and scripts
 	@scripts/lint.sh

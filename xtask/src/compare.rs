@@ -78,9 +78,6 @@ fn measure(options: &Options, work: &Path) -> Result<bool> {
     for round in 0..options.rounds {
         for candidate in &mut candidates {
             eprintln!("round {}: {}", round + 1, candidate.name);
-            // An index is written anew each time, and never taken from the cache.
-            let _ = fs::remove_dir_all(work.join("out.limaindex"));
-            let _ = fs::remove_dir_all(work.join("cache"));
             let cost = run(&candidate.program, &candidate.arguments, candidate.input.as_deref())?;
             candidate.costs.push(cost);
         }
@@ -102,14 +99,13 @@ fn candidates(options: &Options, work: &Path) -> Result<Vec<Candidate>> {
     let modules = only_file(&options.kernel.join("lib/modules"), "")?;
     let addresses = work.join("addresses");
     fs::write(&addresses, ten_thousand(&vmlinux)?)?;
-    let out = work.join("out.limaindex");
     let lima = |name, arguments: &[&OsStr], goal| Candidate {
         name,
         program: options.lima.clone().into(),
-        arguments: [OsStr::new("index"), OsStr::new("build")]
+        // Never what the cache has from before.
+        arguments: [OsStr::new("index"), OsStr::new("build"), OsStr::new("--rebuild")]
             .iter()
             .chain(arguments)
-            .chain(&[OsStr::new("-o"), out.as_os_str()])
             .map(|argument| (*argument).to_owned())
             .collect(),
         input: None,

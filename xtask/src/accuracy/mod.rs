@@ -30,6 +30,7 @@ Compares the sites of an index with what the kernel's source says, and prints a 
   --config FILE   the configuration that it was built with (default: of the same kernel)
   --limits FILE   what the scores must keep; the command fails where they do not
   --list FILE     write every site: address, function, place, statement, source, answer, method, verdict
+  --operations X  which sites: acquire, try, release, init, with commas (default: acquire,try)
   --wrong N       print at most N answers that the source contradicts, per mode (default: all)
 ";
 
@@ -40,6 +41,7 @@ struct Options {
     bare: Option<PathBuf>,
     limits: Option<PathBuf>,
     list: Option<PathBuf>,
+    operations: Vec<String>,
     wrong: usize,
 }
 
@@ -53,6 +55,7 @@ impl Options {
             bare: None,
             limits: None,
             list: None,
+            operations: vec!["acquire".to_owned(), "try".to_owned()],
             wrong: usize::MAX,
         };
         let mut rest = arguments.iter();
@@ -65,11 +68,16 @@ impl Options {
                 "--bare" => options.bare = Some(value.into()),
                 "--limits" => options.limits = Some(value.into()),
                 "--list" => options.list = Some(value.into()),
+                "--operations" => options.operations = value.split(',').map(str::to_owned).collect(),
                 "--wrong" => options.wrong = value.parse().context("--wrong needs a number")?,
                 _ => bail!("no option {name}\n\n{USAGE}"),
             }
         }
         Ok(options)
+    }
+
+    fn judges(&self, site: &Site) -> bool {
+        self.operations.contains(&site.operation)
     }
 }
 
@@ -93,7 +101,7 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     let mut oracle = Oracle::new(Source::new(&options.source, &config));
     let mut paths = Paths { root: &options.source, known: FxHashMap::default() };
     let mut known = FxHashMap::default();
-    for site in dwarf.rows.iter().filter(|site| takes(site)) {
+    for site in dwarf.rows.iter().filter(|site| options.judges(site)) {
         let frames: Vec<Frame> = site.frames().iter().map(|frame| paths.in_tree(frame)).collect();
         let truth = oracle.truth(&site.primitive, &frames);
         known.insert(site.key(), Known { frames, truth });
@@ -108,7 +116,7 @@ pub fn run(arguments: &[String]) -> Result<bool> {
         let mut modules = Scoreboard::default();
         let mut wrong = 0usize;
         let mut unmatched = 0usize;
-        for site in sites.rows.iter().filter(|site| takes(site)) {
+        for site in sites.rows.iter().filter(|site| options.judges(site)) {
             let known = known.get(&site.key());
             unmatched += usize::from(known.is_none());
             let truth = known.and_then(|known| known.truth.as_ref().ok());
@@ -141,11 +149,6 @@ pub fn run(arguments: &[String]) -> Result<bool> {
         println!("limit not kept: {broken}");
     }
     Ok(broken.is_empty())
-}
-
-/// The goals are about sites that take a lock: those that let it go answer the same question again.
-fn takes(site: &Site) -> bool {
-    matches!(site.operation.as_str(), "acquire" | "try")
 }
 
 /// One site with all that a person needs to judge who is right.
@@ -185,7 +188,7 @@ fn forms<'a>(known: impl Iterator<Item = &'a Known>) {
     }
     let all: usize = counts.values().sum();
     let says: usize = counts.iter().filter(|(form, _)| form.is_ok()).map(|(_, count)| count).sum();
-    println!("The source says what {says} of {all} acquire and try sites lock:");
+    println!("The source says what {says} of {all} sites lock:");
     for (form, count) in counts {
         match form {
             Ok(form) => println!("{count:>8} {form:?}"),

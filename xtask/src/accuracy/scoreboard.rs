@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 /// The counts of one mode and one family of locks.
 #[derive(Clone, Debug, Default)]
 pub struct Score {
-    /// Sites that acquire or try.
+    /// Sites.
     pub sites: usize,
     /// Those with an answer.
     pub resolved: usize,

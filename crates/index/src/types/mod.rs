@@ -7,6 +7,7 @@
 pub mod btf;
 mod build;
 mod embed;
+mod facts;
 mod locks;
 mod names;
 mod paths;

@@ -1,6 +1,6 @@
 //! The types, immutable, and the plain questions about them.
 
-use super::build::Facts;
+use super::facts::Facts;
 use super::names::{ByName, Text};
 use super::{Composite, Member, Name, Span, Type, TypeId, VOID};
 use lima_model::LockType;
@@ -131,11 +131,7 @@ impl Types {
         if self.get(id) != Type::Forward {
             return id;
         }
-        let mut named = self.composites_named(self.name(id));
-        match (named.next(), named.next()) {
-            (Some(only), None) => only,
-            _ => id,
-        }
+        self.parts().find_map(|part| part.facts.forwards.get(&id)).copied().unwrap_or(id)
     }
 
     /// The name: a struct's tag, a typedef's name, and for an anonymous struct or union that of its first typedef. Empty

@@ -103,7 +103,7 @@ fn totals_key(event: &types::event) -> types::totals_key {
     }
 }
 
-/// Who is named as the holder: as `name_holder` in `bpf/contention.bpf.c`.
+/// Who is named as the holder: as `name_holder` in `bpf/count.bpf.h`.
 pub fn holder(event: &types::event) -> (u64, u8) {
     use lima_model::Method;
     if event.holder.held_ns > 0 {

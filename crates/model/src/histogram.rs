@@ -4,7 +4,7 @@
 //! 2^38 ns (275 s); what is longer goes to the last bucket. A bucket is at most a quarter as wide as its lower bound.
 //! A percentile is placed inside the bucket of the exact one, anywhere between its bounds: between 64 ns and 275 s it is
 //! off by less than a quarter of the exact one. It never lies outside the bucket.
-//! The kernel side computes the same index (`bucket_of` in `crates/probe/src/bpf/contention.bpf.c`).
+//! The kernel side computes the same index (`bucket_of` in `crates/probe/src/bpf/totals.bpf.h`).
 
 /// How many buckets there are.
 pub const BUCKETS: usize = 1 + 4 * (LAST_OCTAVE - FIRST_OCTAVE + 1);

@@ -1,5 +1,6 @@
 //! The choice at a site: from the clues of the value that is locked to an object.
 
+use super::container::Containers;
 use super::evidence::{Clue, Evidence, place_in};
 use super::follow::{Event, Follower};
 use super::known::Known;
@@ -8,7 +9,7 @@ use super::{Answer, Object};
 use crate::types::{LockAt, MemberAt, Spot, Type, TypeId, Types, lock_named, takes};
 use lima_model::LockType;
 use lima_model::words::SiteMethod;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 /// Alternatives beyond this many are not listed.
 const ALTERNATIVES: usize = 8;
@@ -16,8 +17,6 @@ const ALTERNATIVES: usize = 8;
 const DEPTH: u32 = 8;
 /// More joins are not looked through for one variable.
 const JOINS: usize = 8;
-/// More containers are not weighed.
-const CONTAINERS: usize = 4096;
 
 /// What is asked about a site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,16 +42,18 @@ pub struct Judge<'a> {
     pub types: &'a Types,
     /// Types that occur in the function, by whatever name.
     pub seen: &'a FxHashSet<TypeId>,
+    /// Whether that is all types that its source names.
+    pub complete: bool,
 }
 
 /// A lock that could be meant.
 #[derive(Clone, Copy, Debug)]
-struct Candidate {
-    lock: LockAt,
+pub(super) struct Candidate {
+    pub lock: LockAt,
     /// The type that it was found in, and where.
-    outer: TypeId,
-    at: u32,
-    strength: u8,
+    pub outer: TypeId,
+    pub at: u32,
+    pub strength: u8,
 }
 
 impl Judge<'_> {
@@ -150,9 +151,8 @@ impl Judge<'_> {
         let mut inside = Vec::new();
         let mut itself = false;
         for clue in self.evidence.clues(value.node) {
-            let Some(at) = place_in(self.types, clue, value.offset).or_else(|| self.element(clue, value)) else {
-                continue;
-            };
+            let place = if clue.array { self.element(clue, value) } else { place_in(self.types, clue, value.offset) };
+            let Some(at) = place else { continue };
             let is_lock = self.is_lock(clue.of);
             if at == 0 && self.takes(clue.of, lock_type) {
                 itself = true;
@@ -170,16 +170,48 @@ impl Judge<'_> {
         if candidates.is_empty() { (inside, itself) } else { (candidates, itself) }
     }
 
-    /// The place in an element when the value is one of an array of the clue's type.
+    /// The place in what the clue says, of an element of an array: in an array there, or of such. What was added to the
+    /// index may have ended up in the offset, and the other way round.
     fn element(&self, clue: Clue, value: Value) -> Option<u32> {
-        let Node::Indexed { stride, .. } = self.follower.values.node(value.node) else { return None };
-        let bytes = self.types.bytes(clue.of);
-        if stride.checked_rem(bytes) != Some(0) {
-            return None;
+        let plain = place_in(self.types, clue, value.offset);
+        let Node::Indexed { stride, .. } = self.follower.values.node(value.node) else { return plain };
+        if stride == 1 {
+            return plain;
         }
-        let bytes = i64::from(bytes);
+        let bytes = self.types.bytes(clue.of);
         let at = i64::from(clue.at).checked_add(value.offset)?;
-        u32::try_from(at.checked_rem_euclid(bytes)?).ok()
+        let whole = |bytes: u32| stride.checked_rem(bytes) == Some(0);
+        if !matches!(self.types.get(clue.of), Type::Composite(_)) {
+            return plain;
+        }
+        if whole(bytes) {
+            return u32::try_from(at.checked_rem_euclid(bytes.into())?).ok();
+        }
+        let arrays: Vec<(u32, u32, u32)> = self
+            .types
+            .members(clue.of)
+            .iter()
+            .filter_map(|member| {
+                let (_, bytes) = self.types.element(member.of)?;
+                whole(bytes).then(|| (member.offset(), self.types.bytes(member.of), bytes))
+            })
+            .collect();
+        let inside = |&(start, bytes, _): &(u32, u32, u32)| {
+            let start = i64::from(start);
+            at >= start && (bytes == 0 || at < start + i64::from(bytes))
+        };
+        if arrays.iter().any(inside) {
+            return u32::try_from(at).ok();
+        }
+        match arrays.as_slice() {
+            // The array is deeper inside.
+            [] => plain,
+            [(start, _, bytes)] => {
+                let rest = at.checked_sub(i64::from(*start))?.checked_rem_euclid(i64::from(*bytes))?;
+                start.checked_add(u32::try_from(rest).ok()?)
+            }
+            _ => None,
+        }
     }
 
     fn member(&self, spot: &Spot) -> Object {
@@ -296,56 +328,21 @@ impl Judge<'_> {
     }
 
     /// The container of what is known, when what is known is too small.
-    ///
-    /// Each clue says that a part of the container lies at some place: a container must have all of them where the
-    /// clues are, and a lock of the right kind at the value.
     fn container(&self, value: Value, lock_type: LockType) -> Option<Answer> {
-        let part = |clue: &Clue| {
-            // That the lock is one is no news.
-            let itself = i64::from(clue.at) == value.offset.wrapping_neg() && self.is_lock(clue.of).is_some();
-            !itself && matches!(self.types.get(clue.of), Type::Composite(_))
-        };
-        let clues: Vec<Clue> = self.evidence.clues(value.node).filter(part).take(32).collect();
-        let mut places: FxHashMap<(TypeId, u32), usize> = FxHashMap::default();
-        let mut found: Vec<(Candidate, u32)> = Vec::new();
-        for (number, clue) in (0_u32..).zip(&clues) {
-            self.types.each_embedder(clue.of, &mut |embedder| {
-                // Where the node is in the container.
-                let node = i64::from(embedder.offset) + i64::from(clue.at);
-                let Some(at) = node.checked_add(value.offset).and_then(|at| u32::try_from(at).ok()) else { return };
-                if at >= self.types.bytes(embedder.outer) {
-                    return;
-                }
-                self.types.each_lock_at(embedder.outer, at, &mut |lock| {
-                    if !lock.taken_by(lock_type) || lock.inner {
-                        return;
-                    }
-                    let place = *places.entry((embedder.outer, at)).or_insert(found.len());
-                    if let Some((_, clues)) = found.get_mut(place) {
-                        *clues |= 1 << number;
-                    } else if found.len() < CONTAINERS {
-                        let strength = clue.strength;
-                        found.push((Candidate { lock, outer: embedder.outer, at, strength }, 1 << number));
-                    }
-                });
-            });
+        let Self { types, evidence, seen, complete, .. } = *self;
+        let (list, enough) = Containers { types, evidence, seen, complete }.find(value, lock_type);
+        if list.is_empty() {
+            return None;
         }
-        let most = |seen: bool| {
-            let found = found.iter().filter(|(candidate, _)| !seen || self.seen.contains(&candidate.outer));
-            found.map(|(_, clues)| clues.count_ones()).max()
-        };
-        let (seen, most) = match most(true) {
-            Some(most) => (true, most),
-            None => (false, most(false)?),
-        };
-        let list: Vec<Candidate> = found
-            .iter()
-            .filter(|(candidate, clues)| clues.count_ones() == most && (!seen || self.seen.contains(&candidate.outer)))
-            .map(|&(candidate, _)| Candidate { strength: 0, ..candidate })
-            .collect();
         let mut answer = self.choose(&list, SiteMethod::Container);
+        if !enough && !matches!(answer.object, Object::Unknown(_)) {
+            answer.alternatives.insert(0, answer.object);
+            answer.alternatives.truncate(ALTERNATIVES);
+            answer.object = Object::Unknown("");
+            answer.method = SiteMethod::Unknown;
+        }
         if let Object::Unknown(cause) = &mut answer.object {
-            *cause = "container is ambiguous";
+            *cause = if enough { "container is ambiguous" } else { "container is not certain" };
         }
         Some(answer)
     }

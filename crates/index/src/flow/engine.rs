@@ -152,7 +152,8 @@ impl<'a> Engine<'a> {
         let variables = self.variables(std::iter::once(id)).pop().unwrap_or_default();
         let (graph, _) = self.follow(&mut workspace, id, &variables.bindings);
         let Workspace { follower, evidence, seen, .. } = &workspace;
-        let judge = Judge { follower, evidence, known: &self.known, types: self.sources.types, seen };
+        let complete = self.sources.debug.is_some();
+        let judge = Judge { follower, evidence, known: &self.known, types: self.sources.types, seen, complete };
         let address = |number: u32| graph.instructions.get(number as usize).map_or(0, |found| found.address);
         judge.value(question, address).map_or_else(String::new, |value| judge.explain(value))
     }
@@ -175,7 +176,8 @@ impl<'a> Engine<'a> {
             }
             None => seen.extend(evidence.all().map(|clue| clue.of)),
         }
-        let judge = Judge { follower, evidence, known: &self.known, types, seen };
+        let complete = self.sources.debug.is_some();
+        let judge = Judge { follower, evidence, known: &self.known, types, seen, complete };
         let address = |number: u32| graph.instructions.get(number as usize).map_or(0, |found| found.address);
         group
             .iter()

@@ -48,6 +48,8 @@ pub struct Clue {
     pub strength: u8,
     /// It came through a join from one of its values, and says nothing of the others.
     pub one_of: bool,
+    /// It is what the array is in that the node is an element of.
+    pub array: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +64,8 @@ enum Step {
     Same { more: i64, costs: u8 },
     /// `to` is a join, and this and `more` one of its values.
     Join { more: i64, costs: u8 },
+    /// This is an array, or what it is in, and `to` an element.
+    Element,
     /// This is a join, and `to` and a number one of its values.
     Split { more: i64, costs: u8 },
     /// `to` and `back` is the pointer that stands at this and `more`.
@@ -119,6 +123,18 @@ impl Evidence {
         })
     }
 
+    /// Each value that is loaded from, or stored to, an address that is a node and a number: that number, and what is
+    /// the pointer: a node and another number.
+    pub fn each_field(&self, node: NodeId, each: &mut impl FnMut(i64, NodeId, i64)) {
+        let mut next = self.heads.get(node.0 as usize).map_or(NONE, |heads| heads.edges);
+        while let Some(edge) = self.edges.get(next as usize) {
+            next = edge.next;
+            if let Step::Field { more, back } = edge.step {
+                each(more, edge.to, back);
+            }
+        }
+    }
+
     /// Every clue of the function.
     pub fn all(&self) -> impl Iterator<Item = Clue> + '_ {
         self.links.iter().map(|link| link.clue)
@@ -142,7 +158,7 @@ impl Evidence {
             self.connect_join(join, operand, known);
         }
         for (number, event) in (0..).zip(events.iter()) {
-            self.connect_event(number, event, own, known, types);
+            self.connect_event(number, event, values, own, known, types);
         }
         for (id, node) in values.iter() {
             self.seed(id, node, values, own, known, types);
@@ -247,7 +263,7 @@ impl Evidence {
                 self.same(Value::of(id), of.node, of.offset, BEFORE_JOIN);
             }
             Node::Indexed { base, by, stride } => {
-                self.same(Value::of(base), id, 0, 0);
+                self.edge(base, id, Step::Element);
                 match stride {
                     1 => self.same(Value::of(by), id, 0, 0),
                     _ => self.same(Value::of(id), base, 0, MOVED),
@@ -279,7 +295,15 @@ impl Evidence {
         }
     }
 
-    fn connect_event(&mut self, number: u32, event: &Event, own: Own<'_>, known: &Known, types: &Types) {
+    fn connect_event(
+        &mut self,
+        number: u32,
+        event: &Event,
+        values: &Values,
+        own: Own<'_>,
+        known: &Known,
+        types: &Types,
+    ) {
         match *event {
             Event::Call { callee: Callee::Direct(address), ref arguments, result, .. } => {
                 if let Some(prototype) = known.prototype(address) {
@@ -307,10 +331,15 @@ impl Evidence {
                 let Some(binding) = own.bindings.get(binding as usize) else { return };
                 match in_memory {
                     false => self.points_to(value, binding.of, NAMED, types),
-                    true => {
-                        let of = types.resolve(binding.of);
-                        self.is_at(value, of, NAMED);
-                    }
+                    true => match types.pointee(binding.of) {
+                        // What stands there is the pointer: an address of a pointer would be an array's.
+                        Some(_) => {
+                            if let Some(cell) = values.find(Node::Load { address: value, bytes: 8, per_cpu: false }) {
+                                self.points_to(Value::of(cell), binding.of, NAMED, types);
+                            }
+                        }
+                        None => self.is_at(value, types.resolve(binding.of), NAMED),
+                    },
                 }
             }
         }
@@ -403,7 +432,8 @@ impl Evidence {
         let strength = if count > 1 { strength.min(ONE_OF_SEVERAL) } else { strength.min(DECLARED) };
         types.each_pointer_at(of, at, &mut |_, pointee| {
             if !matches!(types.get(pointee), Type::Void | Type::Scalar { .. } | Type::Forward) {
-                self.put(to, pointee, back.wrapping_neg(), strength, one_of);
+                let clue = Clue { of: pointee, at: 0, strength, one_of, array: false };
+                self.put(to, back.wrapping_neg(), clue);
             }
         });
     }
@@ -414,8 +444,10 @@ impl Evidence {
             Step::Same { more, costs } | Step::Join { more, costs } | Step::Split { more, costs } => {
                 let strength = clue.strength.saturating_sub(costs).max(WEAKEST);
                 let one_of = clue.one_of || matches!(edge.step, Step::Join { .. });
-                self.put(edge.to, clue.of, i64::from(clue.at).wrapping_add(more), strength, one_of);
+                let at = i64::from(clue.at).wrapping_add(more);
+                self.put(edge.to, at, Clue { strength, one_of, ..clue });
             }
+            Step::Element => self.put(edge.to, clue.at.into(), Clue { array: true, ..clue }),
             Step::Field { more, back } => {
                 if let Some(at) = place_in(types, clue, more) {
                     self.field(clue.of, at, edge.to, back, (clue.strength, clue.one_of), types);
@@ -440,11 +472,12 @@ impl Evidence {
     }
 
     fn add(&mut self, node: NodeId, of: TypeId, at: i64, strength: u8) {
-        self.put(node, of, at, strength, false);
+        self.put(node, at, Clue { of, at: 0, strength, one_of: false, array: false });
     }
 
     /// Adds a clue, or makes it stronger.
-    fn put(&mut self, node: NodeId, of: TypeId, at: i64, strength: u8, one_of: bool) {
+    fn put(&mut self, node: NodeId, at: i64, clue: Clue) {
+        let Clue { of, strength, one_of, array, .. } = clue;
         if !(-FAR..=FAR).contains(&at) || of == crate::types::VOID {
             return;
         }
@@ -455,9 +488,11 @@ impl Evidence {
         while let Some(link) = self.links.get_mut(next as usize) {
             if link.clue.of == of {
                 if link.clue.at == at {
-                    if link.clue.strength < strength || (link.clue.one_of && !one_of) {
-                        link.clue.strength = strength.max(link.clue.strength);
-                        link.clue.one_of &= one_of;
+                    let own = &mut link.clue;
+                    if own.strength < strength || (own.one_of && !one_of) || (own.array && !array) {
+                        own.strength = own.strength.max(strength);
+                        own.one_of &= one_of;
+                        own.array &= array;
                         self.queue.push((node, next));
                     }
                     return;
@@ -470,7 +505,7 @@ impl Evidence {
             return;
         }
         let number = self.links.len() as u32;
-        self.links.push(Link { clue: Clue { of, at, strength, one_of }, next: heads.clues });
+        self.links.push(Link { clue: Clue { of, at, strength, one_of, array }, next: heads.clues });
         heads.clues = number;
         heads.count += 1;
         self.queue.push((node, number));

@@ -1,0 +1,164 @@
+//! What a value is a part of, when what is known of it is too small for a lock to be there.
+//!
+//! Each clue says that a part of the container lies at some place. A container must have all of the parts where the
+//! clues have them, its fields must be the pointers that are loaded from there, and it must have a lock of the right
+//! kind at the value. Often only one struct of the whole kernel is left.
+
+use super::answer::Candidate;
+use super::evidence::{Clue, Evidence};
+use super::values::Value;
+use crate::types::{Type, TypeId, Types, takes};
+use lima_model::LockType;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// More containers are not weighed.
+const CONTAINERS: usize = 4096;
+/// More clues are not weighed.
+const CLUES: usize = 32;
+/// Clues as strong as this must fit.
+const MUST_FIT: u8 = 7;
+/// A type that is inside of more structs than this says little by being there.
+const COMMON: usize = 12;
+/// Deeper than this no struct is looked into for a part.
+const DEPTH: u32 = 12;
+
+/// A struct and the place of the value's node in it.
+#[derive(Clone, Copy, Debug)]
+struct Guess {
+    candidate: Candidate,
+    /// Where in the struct the node is.
+    node: i64,
+    /// How much speaks for it.
+    weight: u32,
+}
+
+/// Looks for containers.
+#[derive(Debug)]
+pub struct Containers<'a> {
+    /// The types.
+    pub types: &'a Types,
+    /// What is known of values.
+    pub evidence: &'a Evidence,
+    /// Types that occur in the function.
+    pub seen: &'a FxHashSet<TypeId>,
+    /// Whether `seen` has all types that the source of the function names.
+    pub complete: bool,
+}
+
+impl Containers<'_> {
+    /// The containers that fit best, none better than the others; and whether that is enough for an answer.
+    pub fn find(&self, value: Value, lock_type: LockType) -> (Vec<Candidate>, bool) {
+        let itself = |clue: &Clue| {
+            // That the lock is one is no news.
+            i64::from(clue.at) == value.offset.wrapping_neg()
+                && self.types.lock_type(clue.of).is_some_and(|own| takes(lock_type, own))
+        };
+        let clues: Vec<Clue> = self
+            .evidence
+            .clues(value.node)
+            .filter(|clue| matches!(self.types.get(clue.of), Type::Composite(_)) && !itself(clue))
+            .take(CLUES)
+            .collect();
+        let mut guesses = self.guesses(value, lock_type, &clues);
+        guesses.retain(|guess| clues.iter().all(|clue| clue.strength < MUST_FIT || self.fits(guess, clue)));
+        let mut places: Vec<(TypeId, i64)> = Vec::new();
+        guesses.retain_mut(|guess| self.weigh(guess, value, &mut places));
+        for known in [true, false] {
+            let seen = |guess: &&Guess| !known || self.seen.contains(&guess.candidate.outer);
+            let Some(most) = guesses.iter().filter(seen).map(|guess| guess.weight).max() else { continue };
+            let best = guesses.iter().filter(seen).filter(|guess| guess.weight == most);
+            let enough = if known && self.complete { 1 } else { 3 };
+            return (best.map(|guess| guess.candidate).collect(), most >= enough);
+        }
+        (Vec::new(), false)
+    }
+
+    /// Every struct that has a clue's type where it should be, and a lock at the value.
+    fn guesses(&self, value: Value, lock_type: LockType, clues: &[Clue]) -> Vec<Guess> {
+        let types = self.types;
+        let mut places: FxHashMap<(TypeId, u32), (usize, u32)> = FxHashMap::default();
+        let mut guesses: Vec<Guess> = Vec::new();
+        for (number, clue) in (0_u32..).zip(clues) {
+            let mut count = 0;
+            types.each_embedder(clue.of, &mut |_| count += 1);
+            let weight = if count > COMMON { 1 } else { 3 };
+            types.each_embedder(clue.of, &mut |embedder| {
+                let node = i64::from(embedder.offset) + i64::from(clue.at);
+                let Some(at) = node.checked_add(value.offset).and_then(|at| u32::try_from(at).ok()) else { return };
+                if at >= types.bytes(embedder.outer) {
+                    return;
+                }
+                types.each_lock_at(embedder.outer, at, &mut |lock| {
+                    if !lock.taken_by(lock_type) || lock.inner {
+                        return;
+                    }
+                    let (place, counted) = places.entry((embedder.outer, at)).or_insert((guesses.len(), u32::MAX));
+                    if *place == guesses.len() && guesses.len() < CONTAINERS {
+                        let candidate = Candidate { lock, outer: embedder.outer, at, strength: 0 };
+                        guesses.push(Guess { candidate, node, weight: 0 });
+                    }
+                    if let Some(guess) = guesses.get_mut(*place)
+                        && *counted != number
+                    {
+                        *counted = number;
+                        guess.weight += weight;
+                    }
+                });
+            });
+        }
+        guesses
+    }
+
+    /// Whether a clue can be true when a guess is.
+    fn fits(&self, guess: &Guess, clue: &Clue) -> bool {
+        let from = guess.node.wrapping_sub(i64::from(clue.at));
+        self.contains(guess.candidate.outer, from, clue.of, DEPTH)
+            || self.contains(clue.of, from.wrapping_neg(), guess.candidate.outer, DEPTH)
+    }
+
+    /// Whether a type has another at an offset.
+    fn contains(&self, outer: TypeId, at: i64, inner: TypeId, depth: u32) -> bool {
+        let (Some(depth), Ok(at)) = (depth.checked_sub(1), u32::try_from(at)) else { return false };
+        let outer = self.types.resolve(outer);
+        if at == 0 && outer == inner {
+            return true;
+        }
+        if let Some((element, bytes)) = self.types.element(outer) {
+            return at.checked_rem(bytes).is_some_and(|at| self.contains(element, at.into(), inner, depth));
+        }
+        self.types.members(outer).iter().any(|member| {
+            let Some(rest) = at.checked_sub(member.offset()) else { return false };
+            let open = matches!(self.types.resolved(member.of), Type::Array { count: 0, .. });
+            (rest < self.types.bytes(member.of) || open) && self.contains(member.of, rest.into(), inner, depth)
+        })
+    }
+
+    /// Adds what the fields of a container say: what is loaded from there must be what they point to. False when it is
+    /// not.
+    fn weigh(&self, guess: &mut Guess, value: Value, places: &mut Vec<(TypeId, i64)>) -> bool {
+        let types = self.types;
+        let outer = guess.candidate.outer;
+        let mut fits = true;
+        self.evidence.each_field(value.node, &mut |more, loaded, back| {
+            places.clear();
+            let sure = |clue: &Clue| clue.strength >= MUST_FIT && !clue.one_of && i64::from(clue.at) == -back;
+            let composite = |clue: &Clue| matches!(types.get(clue.of), Type::Composite(_));
+            let Some(used) = self.evidence.clues(loaded).find(|clue| sure(clue) && composite(clue)) else { return };
+            let Ok(at) = u32::try_from(guess.node.wrapping_add(more)) else {
+                fits = false;
+                return;
+            };
+            let (mut pointer, mut same) = (false, false);
+            types.each_pointer_at(outer, at, &mut |_, pointee| {
+                pointer = true;
+                same |= pointee == used.of;
+            });
+            if same {
+                guess.weight += 2;
+            } else if !pointer && types.member_at(outer, at).is_some_and(|member| types.bytes(member.of) < 8) {
+                fits = false;
+            }
+        });
+        fits
+    }
+}

@@ -2,47 +2,17 @@
 //! room: `flow-score bare|debug [VMLINUX|-] [CAUSE|-] [JSON]`; with a cause or the name of a function, its sites are
 //! listed (and explained when EXPLAIN is set); with a file, all sites are written there for `cargo xtask accuracy`.
 
-use lima_index::code::{Functions, Landmarks, Lift, Transfer};
+use lima_index::code::Program;
+use lima_index::code::sites::Site;
 use lima_index::debug::{Debug, TypeMap};
 use lima_index::flow::{Answer, Engine, Object, Question, Sources};
 use lima_index::image::Image;
 use lima_model::LockType;
+use lima_model::words::Operation;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
-
-fn primitive(name: &str) -> Option<(u8, LockType)> {
-    let lock = if name.starts_with("_raw_spin_lock") || name.starts_with("_raw_spin_trylock") {
-        LockType::Spinlock
-    } else if name.starts_with("_raw_read_lock")
-        || name.starts_with("_raw_write_lock")
-        || name.starts_with("_raw_read_try")
-        || name.starts_with("_raw_write_try")
-    {
-        LockType::Rwlock
-    } else if name.starts_with("mutex_lock") || name == "mutex_trylock" {
-        LockType::Mutex
-    } else if name.starts_with("ww_mutex_lock") || name == "ww_mutex_trylock" {
-        LockType::WwMutex
-    } else if name.starts_with("down_read") || name.starts_with("down_write") {
-        LockType::Rwsem
-    } else if name == "down"
-        || name.starts_with("down_interr")
-        || name.starts_with("down_killable")
-        || name.starts_with("down_timeout")
-        || name == "down_trylock"
-    {
-        LockType::Semaphore
-    } else if name.starts_with("percpu_down_write") || name.starts_with("__percpu_down_read") {
-        LockType::PercpuRwsem
-    } else if name.starts_with("rt_mutex_lock") || name.starts_with("rt_mutex_trylock") {
-        LockType::Rtmutex
-    } else {
-        return None;
-    };
-    Some((0, lock))
-}
 
 fn main() {
     let home = std::env::var("HOME").unwrap_or_default();
@@ -64,33 +34,20 @@ fn main() {
     let types = Arc::new(types);
     step("types", now);
     let now = Instant::now();
-    let functions = Functions::of(&image);
-    let landmarks = Landmarks::of(&image, None);
+    let program = Program::of(&image, None);
+    let (functions, landmarks) = (&program.functions, &program.landmarks);
     step("functions", now);
     let now = Instant::now();
-    let primitives: BTreeMap<u64, (u8, LockType)> = functions
+    let takes = |site: &&Site| matches!(site.operation, Operation::Acquire | Operation::Try);
+    let sites: Vec<&Site> = program.sites.iter().filter(takes).collect();
+    let questions: Vec<Question> = sites
         .iter()
-        .filter_map(|(_, function)| Some((function.range.start, function.names().find_map(|name| primitive(name))?)))
+        .map(|site| Question {
+            address: site.address,
+            argument: site.primitive.lock,
+            lock_type: site.primitive.lock_type,
+        })
         .collect();
-    let mut lift = lima_index::code::x86::X86::default();
-    let mut questions = Vec::new();
-    let mut called = BTreeMap::new();
-    for (_, function) in functions.iter() {
-        if primitives.contains_key(&function.range.start) {
-            continue;
-        }
-        for part in function.parts() {
-            let Some(bytes) = image.bytes(part.start, (part.end - part.start) as usize) else { continue };
-            lift.scan(bytes, part.start, &mut |address, _, transfer| {
-                if let Transfer::Call(Some(to)) | Transfer::Jump(Some(to)) = transfer
-                    && let Some(&(argument, lock_type)) = primitives.get(&to)
-                {
-                    questions.push(Question { address, argument, lock_type });
-                    called.insert(address, to);
-                }
-            });
-        }
-    }
     step("sites", now);
     let now = Instant::now();
     let debug = if bare { None } else { Debug::open(&image).expect("debug") };
@@ -98,12 +55,12 @@ fn main() {
     step("debug", now);
     let now = Instant::now();
     let debug = debug.as_ref().map(|debug| (debug, &map));
-    let sources = Sources { image: &image, types: &types, functions: &functions, landmarks: &landmarks, debug };
+    let sources = Sources { image: &image, types: &types, functions, landmarks, debug };
     let engine = Engine::new(sources);
     let answers = engine.answer(&questions);
     step("flow", now);
     if let Some(path) = json {
-        write(&path, &image, &map, &functions, &called, &questions, &answers);
+        write(&path, &image, &map, &program, &sites, &questions, &answers);
     }
     let explain = std::env::var_os("EXPLAIN").is_some();
     let mut methods: BTreeMap<String, usize> = BTreeMap::new();
@@ -150,8 +107,8 @@ fn write(
     path: &str,
     image: &Image,
     map: &TypeMap,
-    functions: &Functions,
-    called: &BTreeMap<u64, u64>,
+    program: &Program,
+    sites: &[&Site],
     questions: &[Question],
     answers: &[Answer],
 ) {
@@ -162,6 +119,7 @@ fn write(
     order.sort_by_key(|&number| questions[number].address);
     let addresses: Vec<u64> = order.iter().map(|&number| questions[number].address).collect();
     let frames = debug.frames(&addresses);
+    let functions = &program.functions;
     let name = |address: u64| functions.containing(address).map_or("?", |id| &*functions[id].name);
     let spell = |object: &Object, lock_type: LockType| match object {
         Object::Member { declaring, path } | Object::Pointer { declaring, path } => {
@@ -200,8 +158,8 @@ fn write(
                 "function": name(question.address),
                 "frame_files": frames.iter().map(|frame| &*frame.file).collect::<Vec<_>>(),
                 "frame_lines": frames.iter().map(|frame| frame.line).collect::<Vec<_>>(),
-                "operation": "acquire",
-                "primitive": name(called[&question.address]),
+                "operation": sites[number].operation.name(),
+                "primitive": sites[number].primitive.name,
                 "object": spell(&answer.object, question.lock_type),
                 "lock_address": global,
                 "alternatives": answer.alternatives.iter().map(|other| spell(other, question.lock_type)).collect::<Vec<_>>(),

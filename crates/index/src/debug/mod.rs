@@ -12,6 +12,8 @@ mod locations;
 mod prototypes;
 mod reading;
 mod skim;
+#[cfg(test)]
+mod tests;
 mod text;
 mod types;
 mod unit;

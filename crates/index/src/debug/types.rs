@@ -2,7 +2,8 @@
 //!
 //! Debug information repeats its types in every unit; the image's [`Types`], mostly from BTF, have each once. A
 //! [`TypeMap`] finds one for the other: structs by name and size, and by their members where that is not enough. The
-//! result is the type behind typedefs and qualifiers: `const spinlock_t *` becomes a pointer to `struct spinlock`.
+//! result is without qualifiers, and of typedefs only those of structs are kept: `const spinlock_t *` becomes a pointer to
+//! `struct spinlock`.
 
 use super::reading::{Place, Reading};
 use super::skim::Next;
@@ -27,6 +28,8 @@ pub struct TypeMap {
     arrays: FxHashMap<(TypeId, u32), TypeId>,
     /// Scalars by their size.
     scalars: FxHashMap<u32, TypeId>,
+    /// Structs and unions of which the image has only the name.
+    forwards: FxHashMap<String, TypeId>,
     /// Structs and unions by tag or typedef, size and kind, once looked up.
     composites: RwLock<FxHashMap<u64, Answer>>,
     /// Structs and unions without a name, by their shape.
@@ -76,6 +79,7 @@ impl TypeMap {
             pointers: FxHashMap::default(),
             arrays: FxHashMap::default(),
             scalars: FxHashMap::default(),
+            forwards: FxHashMap::default(),
             composites: RwLock::default(),
             anonymous: OnceLock::new(),
             types,
@@ -92,6 +96,9 @@ impl TypeMap {
                 }
                 Type::Scalar { bytes } => {
                     map.scalars.entry(bytes).or_insert(id);
+                }
+                Type::Forward => {
+                    map.forwards.entry(map.types.name(id).to_owned()).or_insert(id);
                 }
                 _ => {}
             }
@@ -143,7 +150,10 @@ impl TypeMap {
         let known = self.composites.read().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
         let answer = known.unwrap_or_else(|| {
             let name = String::from_utf8_lossy(name);
-            let answer = Answer::of(self.named(&name, wanted.union, wanted.bytes));
+            let mut answer = Answer::of(self.named(&name, wanted.union, wanted.bytes));
+            if answer == Answer::None && wanted.bytes.is_none() {
+                answer = Answer::of(self.parts().filter_map(|part| part.forwards.get(&*name).copied()).take(1));
+            }
             self.composites.write().unwrap_or_else(PoisonError::into_inner).insert(key, answer);
             answer
         });
@@ -154,6 +164,13 @@ impl TypeMap {
             }
             answer => answer.one(),
         }
+    }
+
+    /// The typedef of this name for a struct or union, so that it is spelled as the source does; or that itself.
+    fn aliased(&self, name: Option<Bytes<'_>>, found: TypeId) -> TypeId {
+        let Some(name) = name.filter(|_| matches!(self.types.get(found), Type::Composite(_))) else { return found };
+        let name = name.to_string_lossy();
+        self.types.aliases_named(&name).find(|alias| self.types.resolve(*alias) == found).unwrap_or(found)
     }
 
     fn anonymous(&self) -> &FxHashMap<u64, Answer> {
@@ -282,7 +299,7 @@ impl<'m> TypeFinder<'m> {
             None => Some(VOID),
         };
         let found = match entry.tag {
-            dw::DW_TAG_typedef => below(self, entry.name),
+            dw::DW_TAG_typedef => below(self, entry.name).map(|found| self.map.aliased(entry.name, found)),
             dw::DW_TAG_const_type
             | dw::DW_TAG_volatile_type
             | dw::DW_TAG_restrict_type

@@ -23,7 +23,7 @@ say() {
 # Neither touches the system's own lists and downloads, so root is not needed.
 download() {
 	# As root apt would download as another user, who cannot write here.
-	own="-o APT::Sandbox::User=root"
+	own="-o APT::Sandbox::User=root -o Acquire::http::Timeout=30 -o Acquire::Retries=1"
 	if ! apt-cache show "$@" >/dev/null 2>&1; then
 		say "getting lists of packages"
 		mkdir -p "$temporary/apt/lists/partial" "$temporary/apt/cache/archives/partial"

@@ -19,7 +19,7 @@ static KERNEL: LazyLock<Image> = LazyLock::new(|| {
     file[62] = 1; // which of them holds their names
     let mut names = vec![0; 128];
     names[64 + 4] = 3; // a table of text
-    names[64 + 24] = 40; // any zero byte
+    names[64 + 24] = 48; // any zero byte
     names[64 + 32] = 1; // of one byte
     file.extend(names);
     Image::from_bytes(Path::new("empty kernel"), file).expect("a kernel without contents")

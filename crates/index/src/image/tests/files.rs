@@ -73,7 +73,7 @@ fn the_best_image_is_found() {
     let kernel = workshop.kernel();
     workshop.run("objcopy", &["--strip-debug", "vmlinux", "plain"]);
     let wanted = Wanted { root: workshop.path(""), release: Some("9.9.9-test".to_owned()), ..Default::default() };
-    let nothing = find::find(&wanted).unwrap_err().to_string();
+    let nothing = find(&wanted).unwrap_err().to_string();
     for part in ["no image of kernel 9.9.9-test", "linux-image-9.9.9-test-dbg", "boot/vmlinuz-9.9.9-test: not there"] {
         assert!(nothing.contains(part), "{nothing}");
     }
@@ -81,27 +81,27 @@ fn the_best_image_is_found() {
     fs::create_dir_all(workshop.path("boot")).unwrap();
     let plain = workshop.path("boot/vmlinuz-9.9.9-test");
     fs::copy(workshop.path("plain"), &plain).unwrap();
-    let found = find::find(&wanted).unwrap();
+    let found = find(&wanted).unwrap();
     assert_eq!((found.source, &found.kernel.path), (Source::Code, &plain));
     assert!(found.passed_over.iter().any(|line| line.ends_with("usr/lib/debug/boot/vmlinux-9.9.9-test: not there")));
 
     fs::create_dir_all(workshop.path("usr/lib/debug/boot")).unwrap();
     let debug = workshop.path("usr/lib/debug/boot/vmlinux-9.9.9-test");
     fs::write(&debug, "garbage").unwrap();
-    let found = find::find(&wanted).unwrap();
+    let found = find(&wanted).unwrap();
     assert_eq!(found.source, Source::Code);
     assert!(found.passed_over.iter().any(|line| line.contains("not an ELF file")), "{:?}", found.passed_over);
     fs::copy(&kernel, &debug).unwrap();
     fs::create_dir_all(workshop.path("lib/modules/9.9.9-test/kernel")).unwrap();
     fs::copy(workshop.module(), workshop.path("lib/modules/9.9.9-test/kernel/mini.ko")).unwrap();
-    let found = find::find(&wanted).unwrap();
+    let found = find(&wanted).unwrap();
     assert_eq!((found.source, &found.kernel.path, found.modules.len()), (Source::Debug, &debug, 1));
 
     let named = Wanted { vmlinux: Some(plain.clone()), ..wanted };
-    let found = find::find(&named).unwrap();
+    let found = find(&named).unwrap();
     assert_eq!((found.source, &found.kernel.path, found.modules.len()), (Source::Code, &plain, 0));
     let missing = Wanted { vmlinux: Some(workshop.path("no such file")), ..named };
-    assert!(find::find(&missing).unwrap_err().to_string().contains("cannot open"));
+    assert!(find(&missing).unwrap_err().to_string().contains("cannot open"));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn code_and_debug_information_in_two_files() {
     workshop.run("objcopy", &["--only-keep-debug", "vmlinux", "only.debug"]);
     workshop.run("objcopy", &["--strip-all", "vmlinux", "bare"]);
     let named = |vmlinux: &str, vmlinuz: Option<&str>, debug: Option<&str>| {
-        find::find(&Wanted {
+        find(&Wanted {
             root: workshop.path("nowhere"),
             vmlinux: Some(workshop.path(vmlinux)),
             vmlinuz: vmlinuz.map(|name| workshop.path(name)),
@@ -131,7 +131,7 @@ fn code_and_debug_information_in_two_files() {
     fs::copy(workshop.path("bare"), workshop.path("boot/vmlinuz-9.9.9-test")).unwrap();
     fs::copy(workshop.path("only.debug"), workshop.path("usr/lib/debug/boot/vmlinux-9.9.9-test")).unwrap();
     let usual = Wanted { root: workshop.path(""), release: Some("9.9.9-test".to_owned()), ..Default::default() };
-    let together = [named("only.debug", Some("bare"), None), named("bare", None, Some("debug")), find::find(&usual)];
+    let together = [named("only.debug", Some("bare"), None), named("bare", None, Some("debug")), find(&usual)];
     for (way, found) in together.into_iter().enumerate() {
         let found = found.unwrap();
         assert_eq!((found.source, &found.kernel.symbols), (Source::Debug, &whole.symbols), "way {way}");
@@ -153,7 +153,7 @@ fn the_running_kernel_is_at_least_described() {
         println!("skipped: this kernel does not show its types");
         return;
     }
-    match find::find(&Wanted::default()) {
+    match find(&Wanted::default()) {
         Ok(found) => {
             let running = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
             assert_eq!(found.kernel.release(), Some(running.trim()));
@@ -168,5 +168,5 @@ fn the_running_kernel_is_at_least_described() {
 fn the_big_kernel_is_found_in_its_folder() {
     let Some(root) = big("d61", "") else { return };
     let wanted = Wanted { root, release: Some("6.1.0-50-cloud-amd64".to_owned()), ..Default::default() };
-    assert_eq!(find::find(&wanted).unwrap().source, Source::Debug);
+    assert_eq!(find(&wanted).unwrap().source, Source::Debug);
 }

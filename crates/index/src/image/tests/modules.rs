@@ -1,7 +1,7 @@
 //! Modules: addresses, links into the kernel and elsewhere, packed files, debug information in files of their own.
 
 use super::{Workshop, ask, big, open_module};
-use crate::image::{Image, Kind, MODULES_START, ModuleFile, Place, find};
+use crate::image::{Image, Kind, MODULES_START, ModuleFile, ModulePaths, Place, Source, Wanted, find, modules};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -140,9 +140,9 @@ fn what_is_no_module_of_the_kernel_is_refused() {
 #[test]
 fn real_modules() {
     let Some(root) = big("d61", "") else { return };
-    let wanted = find::Wanted { root, release: Some("6.1.0-50-cloud-amd64".to_owned()), ..Default::default() };
-    let found = find::find(&wanted).unwrap();
-    assert_eq!((found.source, found.modules.len()), (find::Source::Debug, 1121));
+    let wanted = Wanted { root, release: Some("6.1.0-50-cloud-amd64".to_owned()), ..Default::default() };
+    let found = find(&wanted).unwrap();
+    assert_eq!((found.source, found.modules.len()), (Source::Debug, 1121));
     assert!(found.modules.iter().all(|m| m.debug.is_some()));
     let mut start = MODULES_START;
     for paths in found.modules.iter().filter(|m| m.code.to_string_lossy().contains("/overlayfs/")) {
@@ -169,7 +169,7 @@ fn modules_are_listed_with_their_debug_information() {
     workshop.write("lib/modules.dep", "");
     let debug = workshop.write("debug/kernel/fs/a.ko.debug", "");
     std::os::unix::fs::symlink(workshop.path("lib"), workshop.path("lib/build")).unwrap();
-    let found = find::modules(&workshop.path("lib"), &[PathBuf::from("/nowhere"), workshop.path("debug")]).unwrap();
-    let wanted = [find::ModulePaths { code: fs, debug: Some(debug) }, find::ModulePaths { code: net, debug: None }];
+    let found = modules(&workshop.path("lib"), &[PathBuf::from("/nowhere"), workshop.path("debug")]).unwrap();
+    let wanted = [ModulePaths { code: fs, debug: Some(debug) }, ModulePaths { code: net, debug: None }];
     assert_eq!(found, wanted);
 }

@@ -14,6 +14,9 @@ use std::path::Path;
 /// file could otherwise ask for any amount of memory.
 const LONGEST_NAME: usize = 1024;
 
+/// The linkers make 16 or 20 bytes, or as many as they are told in digits.
+const LONGEST_BUILD_ID: usize = 64;
+
 const E: LittleEndian = LittleEndian;
 
 /// A 64-bit little-endian ELF file for x86-64.
@@ -286,7 +289,7 @@ pub(super) fn build_id(mut notes: &[u8]) -> Option<Vec<u8>> {
         let name = rest.get(..name_size)?;
         let rest = rest.get(name_size.checked_next_multiple_of(4)?..)?;
         let contents = rest.get(..size)?;
-        if kind == NT_GNU_BUILD_ID && name == b"GNU\0" {
+        if kind == NT_GNU_BUILD_ID && name == b"GNU\0" && size <= LONGEST_BUILD_ID {
             return Some(contents.to_vec());
         }
         notes = rest.get(size.checked_next_multiple_of(4)?..)?;

@@ -152,10 +152,10 @@ fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), Err
     for entry in fs::read_dir(folder).map_err(Error::file("read", folder))? {
         let entry = entry.map_err(Error::file("read", folder))?;
         let kind = entry.file_type().map_err(Error::file("read", folder))?;
-        // Links are not followed: `build` and `source` lead out of the folder.
+        // Links to folders are not followed: `build` and `source` lead out of here.
         if kind.is_dir() && depth > 0 {
             walk(&entry.path(), depth - 1, paths)?;
-        } else if kind.is_file() {
+        } else if kind.is_file() || (kind.is_symlink() && entry.path().is_file()) {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if [".ko", ".ko.xz", ".ko.zst", ".ko.gz", ".ko.debug"].iter().any(|end| name.ends_with(end)) {

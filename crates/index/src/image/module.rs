@@ -3,6 +3,7 @@
 use super::contents::{Contents, Data, Part};
 use super::elf::{Elf, RawSection, kind};
 use super::inflate::Packing;
+use super::open::add_debug_sections;
 use super::{Image, Kind, Place, Section, Symbol, relocate, vmlinuz};
 use crate::Error;
 use object::elf;
@@ -267,12 +268,7 @@ fn add_debug(
         other.contents = Contents::Zeros;
     }
     link(path, &elf, data, &mut others, 1, &values)?;
-    let wanted = |s: &Section| s.has_contents() && (s.name.starts_with(".debug_") || s.name == ".BTF");
-    for other in others {
-        if wanted(&other) && !sections.iter().any(|s| s.name == other.name && s.has_contents()) {
-            sections.push(other);
-        }
-    }
+    add_debug_sections(sections, others, |_| ());
     Ok(values)
 }
 

@@ -4,6 +4,7 @@ use super::contents::{Data, Part};
 use super::elf::Elf;
 use super::{Image, Kind, Section, Symbol, kallsyms, vmlinuz};
 use crate::Error;
+use rustc_hash::FxHashSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -69,15 +70,7 @@ impl Image {
             return Err(Error::malformed(&debug.path, "build id", what));
         }
         let first = self.parts.len();
-        for mut section in debug.sections {
-            // What is loaded has its place in the code's file already.
-            let wanted = section.name.starts_with(".debug_") || (section.name == ".BTF" && !section.loaded);
-            let known = self.sections.iter().any(|s| s.name == section.name && s.has_contents());
-            if wanted && !known && section.has_contents() {
-                section.move_parts(first);
-                self.sections.push(section);
-            }
-        }
+        add_debug_sections(&mut self.sections, debug.sections, |section| section.move_parts(first));
         self.parts.extend(debug.parts);
         let sized = self.symbols.iter().any(|s| s.size > 0);
         Ok(if sized || debug.symbols.is_empty() { self } else { self.replace_symbols(debug.symbols) })
@@ -106,6 +99,18 @@ impl Image {
             said_release: None,
             by_address,
             by_name: OnceLock::new(),
+        }
+    }
+}
+
+/// Adds the sections that describe code to those that hold it, each one changed as its part needs it.
+pub(super) fn add_debug_sections(sections: &mut Vec<Section>, debug: Vec<Section>, change: impl Fn(&mut Section)) {
+    let mut known: FxHashSet<String> = sections.iter().filter(|s| s.has_contents()).map(|s| s.name.clone()).collect();
+    for mut section in debug.into_iter().filter(|s| s.has_contents() && !s.loaded) {
+        let describes = section.name.starts_with(".debug_") || section.name == ".BTF";
+        if describes && known.insert(section.name.clone()) {
+            change(&mut section);
+            sections.push(section);
         }
     }
 }

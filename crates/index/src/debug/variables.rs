@@ -34,10 +34,11 @@ impl Debug<'_> {
             )
             .flatten_iter()
             .collect();
-        // A name that a symbol has there comes first; then a type that is known.
+        // What takes room comes before what does not (empty lock class keys lie where the next variable begins); then a
+        // name that a symbol has there.
         variables.par_sort_by_cached_key(|variable| {
             let named = self.has_symbol(variable.address, &variable.name);
-            (variable.address, !named, variable.of == VOID, variable.name.clone())
+            (variable.address, types.types().bytes(variable.of) == 0, !named, variable.name.clone())
         });
         variables.dedup_by_key(|variable| variable.address);
         variables

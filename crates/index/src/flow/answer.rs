@@ -6,6 +6,7 @@ use super::follow::{Event, Follower};
 use super::known::Known;
 use super::values::{Node, NodeId, STACK, Value, ZERO};
 use super::{Answer, Object};
+use crate::code::FunctionId;
 use crate::types::{LockAt, MemberAt, Spot, Type, TypeId, Types, lock_named, takes};
 use lima_model::LockType;
 use lima_model::words::SiteMethod;
@@ -32,6 +33,8 @@ pub struct Question {
 /// What a function was found out to do with values.
 #[derive(Clone, Copy, Debug)]
 pub struct Judge<'a> {
+    /// The function.
+    pub function: FunctionId,
     /// Its values.
     pub follower: &'a Follower,
     /// What is known of their types.
@@ -329,8 +332,10 @@ impl Judge<'_> {
 
     /// The container of what is known, when what is known is too small.
     fn container(&self, value: Value, lock_type: LockType) -> Option<Answer> {
-        let Self { types, evidence, seen, complete, .. } = *self;
-        let (list, enough) = Containers { types, evidence, seen, complete }.find(value, lock_type);
+        let Self { function, follower, types, known, evidence, seen, complete } = *self;
+        let values = &follower.values;
+        let (list, enough) =
+            Containers { function, values, types, known, evidence, seen, complete }.find(value, lock_type);
         if list.is_empty() {
             return None;
         }

@@ -6,7 +6,9 @@
 
 use super::answer::Candidate;
 use super::evidence::{Clue, Evidence};
-use super::values::Value;
+use super::known::Known;
+use super::values::{Node, Value, Values};
+use crate::code::FunctionId;
 use crate::types::{Type, TypeId, Types, takes};
 use lima_model::LockType;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -21,6 +23,14 @@ const MUST_FIT: u8 = 7;
 const COMMON: usize = 12;
 /// Deeper than this no struct is looked into for a part.
 const DEPTH: u32 = 12;
+/// Functions nearer than this, in the order of the image, are mostly of the same part of the kernel.
+const NEAR: u32 = 60;
+/// What speaks for a container when its type is in use nearby, or in the function itself.
+const IN_USE: i32 = 3;
+/// How much must speak for an answer.
+const ENOUGH: i32 = 6;
+/// How much more than for any other.
+const MARGIN: i32 = 2;
 
 /// A struct and the place of the value's node in it.
 #[derive(Clone, Copy, Debug)]
@@ -29,14 +39,20 @@ struct Guess {
     /// Where in the struct the node is.
     node: i64,
     /// How much speaks for it.
-    weight: u32,
+    weight: i32,
 }
 
 /// Looks for containers.
 #[derive(Debug)]
 pub struct Containers<'a> {
+    /// The function.
+    pub function: FunctionId,
+    /// Its values.
+    pub values: &'a Values,
     /// The types.
     pub types: &'a Types,
+    /// What is known outside.
+    pub known: &'a Known,
     /// What is known of values.
     pub evidence: &'a Evidence,
     /// Types that occur in the function.
@@ -46,7 +62,7 @@ pub struct Containers<'a> {
 }
 
 impl Containers<'_> {
-    /// The containers that fit best, none better than the others; and whether that is enough for an answer.
+    /// The containers that fit best, and whether that is enough for an answer.
     pub fn find(&self, value: Value, lock_type: LockType) -> (Vec<Candidate>, bool) {
         let itself = |clue: &Clue| {
             // That the lock is one is no news.
@@ -60,17 +76,52 @@ impl Containers<'_> {
             .take(CLUES)
             .collect();
         let mut guesses = self.guesses(value, lock_type, &clues);
+        self.by_lock(value, lock_type, &mut guesses);
         guesses.retain(|guess| clues.iter().all(|clue| clue.strength < MUST_FIT || self.fits(guess, clue)));
-        let mut places: Vec<(TypeId, i64)> = Vec::new();
-        guesses.retain_mut(|guess| self.weigh(guess, value, &mut places));
-        for known in [true, false] {
-            let seen = |guess: &&Guess| !known || self.seen.contains(&guess.candidate.outer);
-            let Some(most) = guesses.iter().filter(seen).map(|guess| guess.weight).max() else { continue };
-            let best = guesses.iter().filter(seen).filter(|guess| guess.weight == most);
-            let enough = if known && self.complete { 1 } else { 3 };
-            return (best.map(|guess| guess.candidate).collect(), most >= enough);
+        for guess in &mut guesses {
+            self.weigh_pointers(guess, value);
+            self.weigh_accesses(guess, value);
         }
-        (Vec::new(), false)
+        if self.complete && guesses.iter().any(|guess| self.seen.contains(&guess.candidate.outer)) {
+            guesses.retain(|guess| self.seen.contains(&guess.candidate.outer));
+            let most = guesses.iter().map(|guess| guess.weight).max().unwrap_or(0);
+            guesses.retain(|guess| guess.weight == most);
+            return (guesses.iter().map(|guess| guess.candidate).collect(), most > 0);
+        }
+        for guess in &mut guesses {
+            let outer = guess.candidate.outer;
+            let near = self.known.learned.distance(outer, self.function).is_some_and(|distance| distance <= NEAR);
+            if near || self.seen.contains(&outer) {
+                guess.weight += IN_USE;
+            }
+        }
+        guesses.sort_by_key(|guess| std::cmp::Reverse(guess.weight));
+        let Some(best) = guesses.first().map(|guess| guess.weight) else { return (Vec::new(), false) };
+        let other = |guess: &&Guess| guess.candidate.lock.spot != guesses[0].candidate.lock.spot;
+        let next = guesses.iter().find(other).map_or(0, |guess| guess.weight);
+        let enough = best >= ENOUGH && best >= next + MARGIN;
+        if std::env::var_os("WEIGHTS").is_some() {
+            eprintln!("{best} {next} {}", guesses.len());
+        }
+        let best = guesses.iter().filter(|guess| guess.weight >= best - 1);
+        (best.map(|guess| guess.candidate).collect(), enough)
+    }
+
+    /// Every struct that has the lock where it would be if the value's node were its beginning.
+    fn by_lock(&self, value: Value, lock_type: LockType, guesses: &mut Vec<Guess>) {
+        let types = self.types;
+        let Ok(at) = u32::try_from(value.offset) else { return };
+        for &outer in self.known.holders(types, at) {
+            if guesses.len() >= CONTAINERS || guesses.iter().any(|guess| guess.candidate.outer == outer) {
+                continue;
+            }
+            types.each_lock_at(outer, at, &mut |lock| {
+                if lock.taken_by(lock_type) && !lock.inner {
+                    let candidate = Candidate { lock, outer, at, strength: 0 };
+                    guesses.push(Guess { candidate, node: 0, weight: 0 });
+                }
+            });
+        }
     }
 
     /// Every struct that has a clue's type where it should be, and a lock at the value.
@@ -133,19 +184,16 @@ impl Containers<'_> {
         })
     }
 
-    /// Adds what the fields of a container say: what is loaded from there must be what they point to. False when it is
-    /// not.
-    fn weigh(&self, guess: &mut Guess, value: Value, places: &mut Vec<(TypeId, i64)>) -> bool {
+    /// Adds what the pointers in a container say: what is loaded from there must be what they point to.
+    fn weigh_pointers(&self, guess: &mut Guess, value: Value) {
         let types = self.types;
         let outer = guess.candidate.outer;
-        let mut fits = true;
         self.evidence.each_field(value.node, &mut |more, loaded, back| {
-            places.clear();
             let sure = |clue: &Clue| clue.strength >= MUST_FIT && !clue.one_of && i64::from(clue.at) == -back;
             let composite = |clue: &Clue| matches!(types.get(clue.of), Type::Composite(_));
             let Some(used) = self.evidence.clues(loaded).find(|clue| sure(clue) && composite(clue)) else { return };
             let Ok(at) = u32::try_from(guess.node.wrapping_add(more)) else {
-                fits = false;
+                guess.weight -= 3;
                 return;
             };
             let (mut pointer, mut same) = (false, false);
@@ -153,12 +201,35 @@ impl Containers<'_> {
                 pointer = true;
                 same |= pointee == used.of;
             });
-            if same {
-                guess.weight += 2;
-            } else if !pointer && types.member_at(outer, at).is_some_and(|member| types.bytes(member.of) < 8) {
-                fits = false;
-            }
+            guess.weight += match (same, pointer) {
+                (true, _) => 3,
+                // Of a base type, or without a type.
+                (false, true) => 0,
+                (false, false) => -3,
+            };
         });
-        fits
+    }
+
+    /// Adds what the widths of loads say: where fields begin, and how wide they are.
+    fn weigh_accesses(&self, guess: &mut Guess, value: Value) {
+        let types = self.types;
+        let mut known: Vec<i64> = Vec::new();
+        for (_, node) in self.values.iter() {
+            let Node::Load { address, bytes, per_cpu: false } = node else { continue };
+            if address.node != value.node || known.contains(&address.offset) {
+                continue;
+            }
+            known.push(address.offset);
+            let place = u32::try_from(guess.node.wrapping_add(address.offset)).ok();
+            let Some(at) = place.filter(|&at| at < types.bytes(guess.candidate.outer)) else {
+                guess.weight -= 2;
+                continue;
+            };
+            guess.weight += match types.member_at(guess.candidate.outer, at) {
+                Some(member) if member.rest == 0 && types.bytes(member.of) == u32::from(bytes) => 1,
+                Some(member) if member.rest + u32::from(bytes) <= types.bytes(member.of) => 0,
+                _ => -2,
+            };
+        }
     }
 }

@@ -64,30 +64,27 @@ impl<'a> Engine<'a> {
     /// What the whole code says beyond declarations.
     fn learn(&self) -> Learned {
         let functions: Vec<FunctionId> = self.sources.functions.iter().map(|(id, _)| id).collect();
-        let facts: Vec<Fact> = functions
+        let noted: Vec<(Vec<Fact>, Vec<(TypeId, FunctionId)>)> = functions
             .par_chunks(64)
             .map_init(Workspace::default, |workspace, functions| {
-                let mut facts = Vec::new();
+                let (mut facts, mut used) = (Vec::new(), Vec::new());
                 for &function in functions {
                     let (_, own) = self.follow(workspace, function, &[]);
                     let Workspace { follower, evidence, .. } = workspace;
                     let (known, types) = (&self.known, self.sources.types);
-                    let observer = Observer {
-                        function,
-                        address: own.address,
-                        follower,
-                        evidence,
-                        known,
-                        types,
-                        facts: &mut facts,
-                    };
-                    observer.observe();
+                    let (address, facts, used) = (own.address, &mut facts, &mut used);
+                    Observer { function, address, follower, evidence, known, types, facts, used }.observe();
                 }
-                facts
+                (facts, used)
             })
-            .flatten_iter()
             .collect();
-        Learned::new(facts)
+        let mut facts = Vec::with_capacity(noted.iter().map(|(facts, _)| facts.len()).sum());
+        let mut used = Vec::with_capacity(noted.iter().map(|(_, used)| used.len()).sum());
+        for (more, also) in noted {
+            facts.extend(more);
+            used.extend(also);
+        }
+        Learned::new(facts, used)
     }
 
     /// Follows the values of a function and gathers their evidence.
@@ -153,7 +150,8 @@ impl<'a> Engine<'a> {
         let (graph, _) = self.follow(&mut workspace, id, &variables.bindings);
         let Workspace { follower, evidence, seen, .. } = &workspace;
         let complete = self.sources.debug.is_some();
-        let judge = Judge { follower, evidence, known: &self.known, types: self.sources.types, seen, complete };
+        let judge =
+            Judge { function: id, follower, evidence, known: &self.known, types: self.sources.types, seen, complete };
         let address = |number: u32| graph.instructions.get(number as usize).map_or(0, |found| found.address);
         judge.value(question, address).map_or_else(String::new, |value| judge.explain(value))
     }
@@ -177,7 +175,7 @@ impl<'a> Engine<'a> {
             None => seen.extend(evidence.all().map(|clue| clue.of)),
         }
         let complete = self.sources.debug.is_some();
-        let judge = Judge { follower, evidence, known: &self.known, types, seen, complete };
+        let judge = Judge { function: id, follower, evidence, known: &self.known, types, seen, complete };
         let address = |number: u32| graph.instructions.get(number as usize).map_or(0, |found| found.address);
         group
             .iter()

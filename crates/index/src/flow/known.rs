@@ -3,9 +3,11 @@
 use super::follow::ARGUMENTS;
 use super::learn::Learned;
 use super::values::Special;
-use crate::types::{Prototype, TypeId, Types};
+use crate::types::{Prototype, Type, TypeId, Types};
+use lima_model::LockType;
 use rustc_hash::FxHashMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// A variable at a fixed address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct Known {
     pub page: Option<TypeId>,
     /// What the code says beyond declarations.
     pub learned: Learned,
+    /// Named structs by the offsets of their locks.
+    holders: OnceLock<FxHashMap<u32, Vec<TypeId>>>,
 }
 
 impl Known {
@@ -55,6 +59,22 @@ impl Known {
         Some(Prototype { returns: *returns, parameters })
     }
 
+    /// The named structs that have a lock at an offset.
+    pub fn holders(&self, types: &Types, offset: u32) -> &[TypeId] {
+        let holders = self.holders.get_or_init(|| {
+            let mut holders: FxHashMap<u32, Vec<TypeId>> = FxHashMap::default();
+            for outer in (0..types.end().0).map(TypeId) {
+                if !matches!(types.get(outer), Type::Composite(_)) || !types.holds_lock(outer) || !types.is_named(outer)
+                {
+                    continue;
+                }
+                locks_in(types, outer, 0, &mut |at| holders.entry(at).or_default().push(outer));
+            }
+            holders
+        });
+        holders.get(&offset).map_or(&[], Vec::as_slice)
+    }
+
     /// The variable that an address is in, and how far in.
     pub fn variable_at(&self, address: u64, per_cpu: bool) -> Option<(TypeId, u32)> {
         let list = if per_cpu { &self.per_cpu } else { &self.globals };
@@ -69,6 +89,30 @@ impl Known {
         let at = list.partition_point(|&(start, _)| start <= address);
         at.checked_sub(1).is_some_and(|at| address < list[at].1)
     }
+}
+
+/// Where the locks of a type are; of arrays the first element's.
+fn locks_in(types: &Types, of: TypeId, start: u32, found: &mut impl FnMut(u32)) {
+    for member in types.members(of) {
+        if !types.holds_lock(member.of) {
+            continue;
+        }
+        let at = start.saturating_add(member.offset());
+        let mut inner = types.resolve(member.of);
+        let mut lock = types.lock_type(member.of);
+        while let Some((element, _)) = types.element(inner) {
+            lock = lock.or(types.lock_type(element));
+            inner = element;
+        }
+        match lock {
+            None | Some(LockType::Seqlock) => locks_in_dyn(types, inner, at, found),
+            Some(_) => found(at),
+        }
+    }
+}
+
+fn locks_in_dyn(types: &Types, of: TypeId, start: u32, mut found: &mut dyn FnMut(u32)) {
+    locks_in(types, of, start, &mut found);
 }
 
 /// The parameters that arrive in registers: which register (its place in [`ARGUMENTS`]), and the type.

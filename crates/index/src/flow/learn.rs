@@ -53,11 +53,15 @@ pub struct Fact {
 pub struct Learned {
     facts: Vec<Fact>,
     keys: FxHashMap<Key, Range<u32>>,
+    /// Types, and the functions that they are used in, ascending.
+    used: Vec<(TypeId, FunctionId)>,
 }
 
 impl Learned {
     /// Sorts observations.
-    pub fn new(mut facts: Vec<Fact>) -> Self {
+    pub fn new(mut facts: Vec<Fact>, mut used: Vec<(TypeId, FunctionId)>) -> Self {
+        used.sort_unstable();
+        used.dedup();
         facts.sort_unstable_by_key(|fact| (fact.key, fact.of, fact.at, fact.by));
         facts.dedup();
         let mut keys = FxHashMap::default();
@@ -67,7 +71,7 @@ impl Learned {
             keys.insert(group[0].key, start..end);
             start = end;
         }
-        Self { facts, keys }
+        Self { facts, keys, used }
     }
 
     /// How many observations there are.
@@ -78,6 +82,13 @@ impl Learned {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.facts.is_empty()
+    }
+
+    /// How far from a function another one is that uses a type, in the order of the image.
+    pub fn distance(&self, of: TypeId, from: FunctionId) -> Option<u32> {
+        let at = self.used.partition_point(|&used| used < (of, from));
+        let around = [at.checked_sub(1), Some(at)].into_iter().flatten().filter_map(|at| self.used.get(at));
+        around.filter(|used| used.0 == of).map(|used| used.1.0.abs_diff(from.0)).min()
     }
 
     /// What was observed, as seen from a function: all when it is one thing; else what was seen nearest to it.
@@ -132,11 +143,19 @@ pub struct Observer<'a> {
     pub types: &'a Types,
     /// What was noted.
     pub facts: &'a mut Vec<Fact>,
+    /// Types that the function uses.
+    pub used: &'a mut Vec<(TypeId, FunctionId)>,
 }
 
 impl Observer<'_> {
     /// Notes everything.
     pub fn observe(mut self) {
+        let start = self.used.len();
+        for clue in self.evidence.all().filter(|clue| clue.strength > SURE) {
+            if self.types.holds_lock(clue.of) && !self.used[start..].contains(&(clue.of, self.function)) {
+                self.used.push((clue.of, self.function));
+            }
+        }
         for event in &self.follower.events {
             match *event {
                 Event::Call { callee: Callee::Direct(address), ref arguments, .. } => self.call(address, arguments),

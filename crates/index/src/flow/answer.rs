@@ -12,6 +12,8 @@ use lima_model::LockType;
 use lima_model::words::SiteMethod;
 use rustc_hash::FxHashSet;
 
+/// Why a site has no answer whose lock is a parameter.
+pub const LOCK_OF_THE_CALLER: &str = "lock of the caller";
 /// Alternatives beyond this many are not listed.
 const ALTERNATIVES: usize = 8;
 /// How far joins are followed to find the field that a pointer was loaded from.
@@ -89,10 +91,26 @@ impl Judge<'_> {
         if let Some(answer) = self.pointer(value, lock_type) {
             return answer;
         }
+        if self.is_handed_over(value, itself) {
+            return unknown(LOCK_OF_THE_CALLER);
+        }
         if let Some(answer) = self.container(value, lock_type) {
             return answer;
         }
         unknown(self.cause(value, itself))
+    }
+
+    /// Whether the lock itself is a parameter of the function, and nothing else is known of it.
+    fn is_handed_over(&self, value: Value, itself: bool) -> bool {
+        itself
+            && value.offset == 0
+            && matches!(self.follower.values.node(value.node), Node::Entry(_))
+            && self.evidence.clues(value.node).all(|clue| self.is_lock_at(&clue))
+    }
+
+    /// Whether a clue only says that a lock begins at the node.
+    fn is_lock_at(&self, clue: &Clue) -> bool {
+        clue.at == 0 && (self.is_lock(clue.of).is_some() || self.types.bytes(clue.of) <= 4)
     }
 
     /// The address of a variable; of an array that is gone through, where that begins.
@@ -330,12 +348,15 @@ impl Judge<'_> {
         }
     }
 
+    /// The search for a container.
+    pub(super) fn containers(&self) -> Containers<'_> {
+        let Self { function, follower, types, known, evidence, seen, complete } = *self;
+        Containers { function, values: &follower.values, types, known, evidence, seen, complete }
+    }
+
     /// The container of what is known, when what is known is too small.
     fn container(&self, value: Value, lock_type: LockType) -> Option<Answer> {
-        let Self { function, follower, types, known, evidence, seen, complete } = *self;
-        let values = &follower.values;
-        let (list, enough) =
-            Containers { function, values, types, known, evidence, seen, complete }.find(value, lock_type);
+        let (list, enough) = self.containers().find(value, lock_type);
         if list.is_empty() {
             return None;
         }
@@ -357,7 +378,7 @@ impl Judge<'_> {
         let values = &self.follower.values;
         if itself || self.evidence.clues(value.node).next().is_none() {
             return match values.node(value.node) {
-                Node::Entry(_) => "lock of the caller",
+                Node::Entry(_) => LOCK_OF_THE_CALLER,
                 Node::Load { address, .. } if address.node == STACK => "pointer on the stack",
                 Node::Load { .. } => "pointer of unknown origin",
                 Node::Result(_) => "returned by a call",

@@ -27,10 +27,14 @@ const DEPTH: u32 = 12;
 const NEAR: u32 = 60;
 /// What speaks for a container when its type is in use nearby, or in the function itself.
 const IN_USE: i32 = 3;
+/// What speaks against one that is itself a part of many.
+const PART_OF_MANY: i32 = 6;
 /// How much must speak for an answer.
-const ENOUGH: i32 = 6;
+const ENOUGH: i32 = 4;
 /// How much more than for any other.
-const MARGIN: i32 = 2;
+const MARGIN: i32 = 3;
+/// Both together. These three were chosen by the answers that debug information gives for the same sites.
+const TOGETHER: i32 = 8;
 
 /// A struct and the place of the value's node in it.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +68,25 @@ pub struct Containers<'a> {
 impl Containers<'_> {
     /// The containers that fit best, and whether that is enough for an answer.
     pub fn find(&self, value: Value, lock_type: LockType) -> (Vec<Candidate>, bool) {
+        let (guesses, enough) = self.weighed(value, lock_type);
+        let best = guesses.first().map_or(0, |guess| guess.weight);
+        let best = guesses.iter().filter(|guess| guess.weight >= best - i32::from(!enough));
+        (best.map(|guess| guess.candidate).collect(), enough)
+    }
+
+    /// The containers and what speaks for them, in words.
+    pub fn explain(&self, value: Value, lock_type: LockType) -> String {
+        let (guesses, enough) = self.weighed(value, lock_type);
+        let each = guesses.iter().take(4).map(|guess| {
+            let name = self.types.name(guess.candidate.outer);
+            let spot = &guess.candidate.lock.spot;
+            format!("{name}/{}.{}:{}", self.types.name(spot.declaring), self.types.path(spot), guess.weight)
+        });
+        format!("enough {enough} {}", each.collect::<Vec<_>>().join(" "))
+    }
+
+    /// The containers, the best one first, and whether it is good enough for an answer.
+    fn weighed(&self, value: Value, lock_type: LockType) -> (Vec<Guess>, bool) {
         let itself = |clue: &Clue| {
             // That the lock is one is no news.
             i64::from(clue.at) == value.offset.wrapping_neg()
@@ -86,7 +109,7 @@ impl Containers<'_> {
             guesses.retain(|guess| self.seen.contains(&guess.candidate.outer));
             let most = guesses.iter().map(|guess| guess.weight).max().unwrap_or(0);
             guesses.retain(|guess| guess.weight == most);
-            return (guesses.iter().map(|guess| guess.candidate).collect(), most > 0);
+            return (guesses, most > 0);
         }
         for guess in &mut guesses {
             let outer = guess.candidate.outer;
@@ -94,17 +117,17 @@ impl Containers<'_> {
             if near || self.seen.contains(&outer) {
                 guess.weight += IN_USE;
             }
+            if self.embedders(outer) > COMMON {
+                guess.weight -= PART_OF_MANY;
+            }
         }
         guesses.sort_by_key(|guess| std::cmp::Reverse(guess.weight));
-        let Some(best) = guesses.first().map(|guess| guess.weight) else { return (Vec::new(), false) };
+        let Some(best) = guesses.first().map(|guess| guess.weight) else { return (guesses, false) };
         let other = |guess: &&Guess| guess.candidate.lock.spot != guesses[0].candidate.lock.spot;
         let next = guesses.iter().find(other).map_or(0, |guess| guess.weight);
-        let enough = best >= ENOUGH && best >= next + MARGIN;
-        if std::env::var_os("WEIGHTS").is_some() {
-            eprintln!("{best} {next} {}", guesses.len());
-        }
-        let best = guesses.iter().filter(|guess| guess.weight >= best - 1);
-        (best.map(|guess| guess.candidate).collect(), enough)
+        let margin = best - next.max(0);
+        let enough = best >= ENOUGH && margin >= MARGIN && best + margin >= TOGETHER;
+        (guesses, enough)
     }
 
     /// Every struct that has the lock where it would be if the value's node were its beginning.
@@ -130,9 +153,7 @@ impl Containers<'_> {
         let mut places: FxHashMap<(TypeId, u32), (usize, u32)> = FxHashMap::default();
         let mut guesses: Vec<Guess> = Vec::new();
         for (number, clue) in (0_u32..).zip(clues) {
-            let mut count = 0;
-            types.each_embedder(clue.of, &mut |_| count += 1);
-            let weight = if count > COMMON { 1 } else { 3 };
+            let weight = if self.embedders(clue.of) > COMMON { 1 } else { 3 };
             types.each_embedder(clue.of, &mut |embedder| {
                 let node = i64::from(embedder.offset) + i64::from(clue.at);
                 let Some(at) = node.checked_add(value.offset).and_then(|at| u32::try_from(at).ok()) else { return };
@@ -158,6 +179,13 @@ impl Containers<'_> {
             });
         }
         guesses
+    }
+
+    /// How many structs have a type inside.
+    fn embedders(&self, of: TypeId) -> usize {
+        let mut count = 0;
+        self.types.each_embedder(of, &mut |_| count += 1);
+        count
     }
 
     /// Whether a clue can be true when a guess is.

@@ -153,7 +153,7 @@ impl<'a> Engine<'a> {
         let judge =
             Judge { function: id, follower, evidence, known: &self.known, types: self.sources.types, seen, complete };
         let address = |number: u32| graph.instructions.get(number as usize).map_or(0, |found| found.address);
-        judge.value(question, address).map_or_else(String::new, |value| judge.explain(value))
+        judge.value(question, address).map_or_else(String::new, |value| judge.explain(value, question.lock_type))
     }
 
     fn function(

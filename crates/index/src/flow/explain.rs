@@ -2,6 +2,7 @@
 
 use super::answer::Judge;
 use super::values::{Node, NodeId, Value};
+use lima_model::LockType;
 use std::fmt::Write;
 
 /// How deep values are spelled out.
@@ -9,8 +10,9 @@ const DEPTH: usize = 6;
 
 impl Judge<'_> {
     /// The value, what it is made of, and the clues of each part.
-    pub fn explain(&self, value: Value) -> String {
-        let mut text = String::new();
+    pub fn explain(&self, value: Value, lock_type: LockType) -> String {
+        let mut text = self.containers().explain(value, lock_type);
+        text.push('\n');
         let mut seen = Vec::new();
         let _ = writeln!(text, "n{} {:+#x}", value.node.0, value.offset);
         self.node(value.node, 1, &mut seen, &mut text);

@@ -1,5 +1,7 @@
 //! Where locks lie: in structs, and in variables.
 
+#[cfg(test)]
+mod agreement_tests;
 mod globals;
 #[cfg(test)]
 mod globals_tests;

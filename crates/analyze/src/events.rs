@@ -3,7 +3,7 @@
 use crate::analysis::Analysis;
 use crate::filter::Source;
 use crate::report::{By, Query, Report, Sums, sorted};
-use crate::table::{Column, Kind, Rows, Value};
+use crate::table::{self, Column, Kind, Rows, Value};
 use anyhow::Result;
 
 impl Analysis {
@@ -13,13 +13,13 @@ impl Analysis {
         self.narrow(Source::Events, &query.filters)?;
         let whole = self.engine.prepare("SELECT count(*) AS waits, sum(wait_ns) AS wait_ns_total FROM single_waits")?;
         let schema = whole.schema().as_arrow().clone();
-        let whole = Rows::of(&schema, &self.engine.collect(whole)?, 1)?;
+        let whole = table::rows(&schema, &self.engine.collect(whole)?, 1)?;
         let (waits, wait_ns_total) = (whole.number(0, "waits"), whole.number(0, "wait_ns_total"));
 
         let frame = sorted(self.engine.prepare(include_str!("../sql/events.sql"))?, &sort, By::Event)?;
         let frame = frame.limit(0, query.top)?;
         let schema = frame.schema().as_arrow().clone();
-        let rows = Rows::of(&schema, &self.engine.collect(frame)?, usize::MAX)?;
+        let rows = table::rows(&schema, &self.engine.collect(frame)?, usize::MAX)?;
         let shown = rows.rows.len() as u64;
         let shown_ns = (0..rows.rows.len()).map(|row| rows.number(row, "wait_ns")).fold(0, u64::saturating_add);
         let cut = waits.saturating_sub(shown);
@@ -44,11 +44,11 @@ impl Analysis {
             };
             for row in &mut rows.rows {
                 row[position] = match (&*name, &row[position]) {
-                    ("user_stack", &Value::Number(id)) if id != 0 => Value::Frames(self.stacks.user_frames(id)),
+                    ("user_stack", &Value::Number(id)) if id != 0 => Value::Texts(self.stacks.user_frames(id)),
                     // A waiter's stack that is missing is a loss; whoever held the lock may have had none to show.
-                    ("stack", &Value::Number(id)) => Value::Frames(self.stacks.kernel_frames(id, true)),
+                    ("stack", &Value::Number(id)) => Value::Texts(self.stacks.kernel_frames(id, true)),
                     ("holder_stack" | "release_stack", &Value::Number(id)) if id != 0 => {
-                        Value::Frames(self.stacks.kernel_frames(id, true))
+                        Value::Texts(self.stacks.kernel_frames(id, true))
                     }
                     _ => Value::Missing,
                 };

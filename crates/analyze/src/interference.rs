@@ -3,7 +3,7 @@
 use crate::analysis::Analysis;
 use crate::filter::{Filter, Source};
 use crate::report::Sums;
-use crate::table::Rows;
+use crate::table::{self, Rows};
 use anyhow::Result;
 use datafusion::prelude::col;
 use std::cmp::Reverse;
@@ -54,17 +54,17 @@ impl Analysis {
         let frame = frame.sort(order.collect())?;
         self.engine.name("interference", frame.clone())?;
         let schema = frame.schema().as_arrow().clone();
-        let mut rows = Rows::of(&schema, &self.engine.collect(frame)?, usize::MAX)?;
+        let mut rows = table::rows(&schema, &self.engine.collect(frame)?, usize::MAX)?;
         let (whole, cut) = by_object(&mut rows, who.top);
         let all = self.engine.prepare(
             "SELECT waiter_tenant, holder_tenant, sum(waits) AS waits, sum(wait_ns_total) AS wait_ns_total FROM interference \
              GROUP BY waiter_tenant, holder_tenant ORDER BY wait_ns_total DESC, waiter_tenant, holder_tenant",
         )?;
         let schema = all.schema().as_arrow().clone();
-        let all = Rows::of(&schema, &self.engine.collect(all)?, usize::MAX)?;
+        let all = table::rows(&schema, &self.engine.collect(all)?, usize::MAX)?;
         let excess = self.engine.rows(include_str!("../sql/excess.sql"))?;
         let excess =
-            excess.first().map(|batch| Rows::of(&batch.schema(), std::slice::from_ref(batch), 1)).transpose()?;
+            excess.first().map(|batch| table::rows(&batch.schema(), std::slice::from_ref(batch), 1)).transpose()?;
         let excess_ns = excess.filter(|rows| !rows.rows.is_empty()).map_or(0, |rows| rows.number(0, "excess_ns"));
         Ok(Interference { rows, all, whole, cut, excess_ns })
     }

@@ -3,7 +3,7 @@
 use crate::analysis::Analysis;
 use crate::filter::{Filter, Source};
 use crate::statement;
-use crate::table::{Column, Kind, Rows};
+use crate::table::{self, Kind, Rows};
 use anyhow::{Result, bail};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::UInt64Type;
@@ -177,7 +177,7 @@ impl Analysis {
         let schema = frame.schema().as_arrow().clone();
         let batches = self.engine.collect(frame)?;
         let whole = sums(&batches);
-        let rows = Rows::of(&schema, &batches, query.top.unwrap_or(usize::MAX))?;
+        let rows = table::rows(&schema, &batches, query.top.unwrap_or(usize::MAX))?;
         let rows = if query.by == By::Stack { self.with_frames(rows) } else { rows };
         let cut = Sums {
             rows: whole.rows - rows.rows.len() as u64,
@@ -199,7 +199,8 @@ impl Analysis {
                 let mut frames = self.stacks.kernel_frames(number(0, row), false);
                 frames.extend(self.stacks.user_frames(number(1, row)));
                 frames.reverse();
-                let lock_type = Rows::of(&batch.schema(), &[batch.slice(row, 1)], 1)?.text(0, "lock_type").to_owned();
+                let lock_type =
+                    table::rows(&batch.schema(), &[batch.slice(row, 1)], 1)?.text(0, "lock_type").to_owned();
                 frames.push(format!("[{lock_type}]"));
                 *stacks.entry(frames).or_default() += number(3, row);
             }
@@ -215,7 +216,7 @@ pub(crate) fn sorted(frame: DataFrame, column: &str, by: By) -> Result<DataFrame
         bail!("cannot sort by `{column}`: the columns of `--by {}` are {}", by.name(), names.join(", "));
     };
     let ascending =
-        Column::new(column, field.data_type()).kind == Kind::Text || ["time_ns", "begin_ns"].contains(&column);
+        table::column(column, field.data_type()).kind == Kind::Text || ["time_ns", "begin_ns"].contains(&column);
     let keys = by.keys().split(", ").filter(|&key| key != column).map(|key| col(key).sort(true, false));
     let order: Vec<_> = std::iter::once(col(column).sort(ascending, false)).chain(keys).collect();
     Ok(frame.sort(order)?)

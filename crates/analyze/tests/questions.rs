@@ -19,7 +19,8 @@ fn lines(rows: &Rows, columns: &[&str]) -> String {
             Value::Missing => "-".to_owned(),
             Value::Text(text) => text.clone(),
             Value::Number(number) => number.to_string(),
-            Value::Frames(frames) => frames.join(";"),
+            Value::Texts(frames) => frames.join(";"),
+            other => panic!("no report has {other:?}"),
         };
         let _ = writeln!(out, "{}", columns.iter().map(cell).collect::<Vec<_>>().join(" | "));
     }

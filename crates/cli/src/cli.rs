@@ -1,6 +1,6 @@
 //! The command line as a whole. Each command's own arguments stand beside what it does, in `commands/`.
 
-use crate::commands::{doctor, info, interference, lab, man, record, report, stat};
+use crate::commands::{doctor, index, info, interference, lab, man, record, report, stat};
 use clap::{Parser, Subcommand};
 
 /// Which kernel locks a workload waits for, what they protect, and which tenant slows which.
@@ -28,6 +28,8 @@ pub enum Command {
     Interference(interference::Arguments),
     /// Show what a trace holds and what it lost
     Info(info::Arguments),
+    /// Make an index of a kernel, and ask it: its locks, what they protect, who takes them
+    Index(index::Arguments),
     /// Run loads with known lock contention
     Lab(lab::Arguments),
     /// Write the manual pages

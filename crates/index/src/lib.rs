@@ -9,8 +9,12 @@
 //! - [`code`]: its machine code as simple operations, functions, calls and lock sites;
 //! - [`flow`]: which object each site locks, by following values and the evidence of their types;
 //! - [`nesting`]: which locks are taken while others are held, and what functions are to locks;
-//! - [`rows`]: the rows that come out of it.
+//! - [`rows`]: the rows that come out of it;
+//! - [`store`]: an index on disk;
+//! - [`query`]: questions to it;
+//! - [`build`]: all of it in order.
 
+pub mod build;
 pub mod code;
 pub mod debug;
 mod error;
@@ -18,7 +22,12 @@ pub mod flow;
 pub mod image;
 pub mod layout;
 pub mod nesting;
+pub mod query;
 pub mod rows;
+pub mod store;
 pub mod types;
 
 pub use error::Error;
+
+/// A fingerprint of this crate's code: an index that other code made may know less.
+pub(crate) const ANALYSIS: &str = env!("LIMA_ANALYSIS");

@@ -60,10 +60,14 @@ pub struct GlobalLock {
 pub struct FunctionRow {
     /// Its address.
     pub address: u64,
-    /// Its size, bytes, cold part included.
+    /// Size of the part there, bytes; 0: up to the next function.
     pub bytes: u64,
     /// Its symbol.
     pub name: Arc<str>,
+    /// Its other symbols.
+    pub aliases: Vec<Arc<str>>,
+    /// Parts of it that the compiler put elsewhere.
+    pub cold: Vec<std::ops::Range<u64>>,
     /// What it is to locks: `primitive`, `wrapper` (takes one known lock for its callers), `callers_lock` (takes a lock
     /// that its caller hands over), `locks` (has sites), or `none`.
     pub role: &'static str,
@@ -133,4 +137,19 @@ pub struct NestingRow {
     /// The function that has the other one of the sites, when only one is in this function and the other in one that
     /// it calls: the inner site, or the outer one of a function that takes a lock for its callers.
     pub through: Option<u64>,
+}
+
+/// A section that is loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SectionRow {
+    /// Its name.
+    pub name: String,
+    /// Where it lies; of a module, where [`crate::image`] has put it.
+    pub address: u64,
+    /// Its size, bytes.
+    pub bytes: u64,
+    /// Whether it is code.
+    pub executable: bool,
+    /// Whether it is one CPU's share.
+    pub per_cpu: bool,
 }

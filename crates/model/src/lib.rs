@@ -1,25 +1,32 @@
-//! The words of LIMA as types, and the schema of every table of a trace.
+//! The words of LIMA as types, and the schema of every table of traces and indexes.
 //!
 //! This crate knows no file and no kernel: it is what all the other crates agree on.
 //!
 //! - [`words`]: lock types, modes, contexts, and how a holder or an object was found;
 //! - [`histogram`]: the buckets that wait times are counted in, and percentiles from them;
-//! - [`schema`]: the tables of a trace, column by column, and their description in Markdown;
+//! - [`schema`]: the tables of traces and indexes, column by column, and their description in Markdown;
 //! - [`loss`]: everything that a recorder can lose, by cause;
 //! - [`manifest`]: `trace.json`, the front page of a trace;
+//! - [`index`]: `index.json`, the front page of an index;
+//! - [`table`]: tables as they are handed to people;
+//! - [`pattern`]: text in which `*` stands for anything;
 //! - [`escape`]: names that other people chose, made safe to show;
 //! - [`spelling`]: tenants as people spell them.
 
 pub mod escape;
 pub mod histogram;
+pub mod index;
 pub mod loss;
 pub mod manifest;
+pub mod pattern;
 pub mod schema;
 pub mod spelling;
+pub mod table;
 pub mod words;
 
 pub use histogram::Histogram;
+pub use index::IndexManifest;
 pub use loss::{Loss, Losses};
 pub use manifest::Manifest;
-pub use schema::Table;
+pub use schema::{IndexTable, Table};
 pub use words::{Context, LockType, Method, Mode};

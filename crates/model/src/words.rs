@@ -114,6 +114,18 @@ words! {
     }
 }
 
+impl SiteMethod {
+    /// How much an object found this way is worth, in one word.
+    pub const fn confidence(self) -> &'static str {
+        match self {
+            Self::Unknown => "none",
+            Self::Address | Self::Variable | Self::Local => "certain",
+            Self::Flow | Self::Pointer => "strong",
+            Self::Container | Self::Callers => "inferred",
+        }
+    }
+}
+
 words! {
     /// How the waiter wants the lock.
     Mode {

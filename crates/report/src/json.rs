@@ -40,7 +40,7 @@ fn sums(sums: &Sums, rows: &str) -> Json {
     json!({ rows: sums.rows, "waits": sums.waits, "wait_ns_total": sums.wait_ns_total })
 }
 
-fn rows(rows: &Rows) -> Json {
+pub(crate) fn rows(rows: &Rows) -> Json {
     let row = |values: &Vec<Value>| {
         let cells = rows.columns.iter().zip(values);
         Json::Object(cells.map(|(column, cell)| (column.name.clone(), value(cell, column.kind))).collect::<Map<_, _>>())
@@ -55,6 +55,8 @@ fn value(value: &Value, kind: Kind) -> Json {
         // Too large for the numbers of JavaScript, and nothing to count with.
         Value::Number(address) if kind == Kind::Address => format!("{address:#x}").into(),
         &Value::Number(number) => number.into(),
-        Value::Frames(frames) => frames.as_slice().into(),
+        &Value::Flag(flag) => flag.into(),
+        Value::Texts(texts) => texts.as_slice().into(),
+        Value::Numbers(numbers) => numbers.as_slice().into(),
     }
 }

@@ -1,6 +1,7 @@
-//! Results of an analysis for people and programs: text, JSON, CSV, folded stacks, flame graphs.
+//! Results of an analysis, and answers of an index, for people and programs: text, JSON, CSV, folded stacks, flame
+//! graphs.
 //!
-//! [`report()`] and [`interference()`] choose by [`Format`]. Whatever the format, names that tenants chose are made safe
+//! [`report()`], [`interference()`] and [`index::answer`] choose by [`Format`]. Whatever the format, names that tenants chose are made safe
 //! for the place that they go to, and what the trace lacks is said: in the text and in JSON; for the other formats the
 //! caller shows [`foot`] beside them.
 
@@ -8,6 +9,7 @@ mod events;
 mod flame;
 pub mod frame;
 mod grid;
+pub mod index;
 pub mod json;
 mod matrix;
 mod sheet;

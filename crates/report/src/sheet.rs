@@ -20,8 +20,10 @@ fn cell(value: &Value, kind: Kind) -> String {
         Value::Text(text) => escape::cell(text),
         Value::Number(address) if kind == Kind::Address => format!("{address:#x}"),
         Value::Number(number) => number.to_string(),
-        Value::Frames(frames) => {
-            escape::cell(&frames.iter().map(|frame| escape::folded(frame)).collect::<Vec<_>>().join(";"))
+        Value::Flag(flag) => flag.to_string(),
+        Value::Numbers(numbers) => numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(";"),
+        Value::Texts(texts) => {
+            escape::cell(&texts.iter().map(|text| escape::folded(text)).collect::<Vec<_>>().join(";"))
         }
     }
 }

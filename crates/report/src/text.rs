@@ -180,7 +180,7 @@ fn cell(column: Shown, report: &Report, row: usize) -> String {
 }
 
 /// A value for people.
-fn value(value: &Value, kind: Kind) -> String {
+pub(crate) fn value(value: &Value, kind: Kind) -> String {
     match value {
         Value::Missing => "-".to_owned(),
         Value::Text(text) => escape::terminal(text),
@@ -190,7 +190,9 @@ fn value(value: &Value, kind: Kind) -> String {
             Kind::Id => number.to_string(),
             _ => count(number),
         },
-        Value::Frames(frames) => escape::terminal(&frames.join(" ")),
+        Value::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+        Value::Texts(texts) => escape::terminal(&texts.join(" ")),
+        Value::Numbers(numbers) => numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" "),
     }
 }
 
@@ -243,7 +245,7 @@ fn stacks(report: &Report) -> String {
 /// The frames of a stack; none when there is none.
 pub(crate) fn frames<'a>(rows: &'a Rows, row: usize, column: &str) -> &'a [String] {
     match rows.position(column).map(|position| &rows.rows[row][position]) {
-        Some(Value::Frames(frames)) => frames,
+        Some(Value::Texts(frames)) => frames,
         _ => &[],
     }
 }

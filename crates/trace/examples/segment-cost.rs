@@ -154,5 +154,6 @@ fn array(column: &Column, second: u64, rows: u64, random: &mut dyn FnMut() -> u6
             (0..rows).for_each(|_| list.append_value((0..length).map(|_| Some(value()))));
             Arc::new(list.finish())
         }
+        kind => unreachable!("no table of a trace has a column of the kind {kind:?}"),
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::checksum;
 use crate::error::Error;
-use arrow::array::{RecordBatch, new_null_array};
-use arrow::datatypes::Schema;
+use arrow::array::RecordBatch;
 use lima_model::Table;
+use lima_model::schema::{check_columns, conform};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -15,7 +15,6 @@ use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// A Parquet file with rows of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,42 +113,6 @@ fn is_duration(column: &str) -> bool {
     column.contains("_ns") && column != "time_ns"
 }
 
-/// Whether rows with the columns `found` can be taken as rows of `table`; the error says why not. Columns that the
-/// table does not have are allowed, and so is the lack of those that may be null: a minor version may have more.
-pub(crate) fn check_columns(found: &Schema, table: Table) -> Result<(), String> {
-    for expected in table.schema().fields() {
-        let name = expected.name();
-        match found.column_with_name(name) {
-            None if expected.is_nullable() => {}
-            None => return Err(format!("the column `{name}` is missing")),
-            Some((_, field)) if field.data_type() != expected.data_type() => {
-                let (has, wants) = (field.data_type(), expected.data_type());
-                return Err(format!("the column `{name}` has the type {has} instead of {wants}"));
-            }
-            Some((_, field)) if field.is_nullable() && !expected.is_nullable() => {
-                return Err(format!("the column `{name}` may be null and should not"));
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(())
-}
-
-/// Rows with exactly the columns of `table`, from rows that [`check_columns`] let pass.
-fn conform(batch: &RecordBatch, table: Table) -> Result<RecordBatch, String> {
-    let schema = table.schema();
-    if batch.schema() == schema {
-        return Ok(batch.clone());
-    }
-    let column = |name: &str| batch.column_by_name(name).map(Arc::clone);
-    let columns = schema
-        .fields()
-        .iter()
-        .map(|field| column(field.name()).unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows())))
-        .collect();
-    RecordBatch::try_new(schema, columns).map_err(|error| error.to_string())
-}
-
 /// Checks a segment from end to end: its checksum, its footer, its columns. The outer error is the operating system's,
 /// the inner one says what is wrong with the file.
 pub(crate) fn check(path: &Path, table: Table) -> io::Result<Result<Segment, String>> {
@@ -166,7 +129,7 @@ pub(crate) fn check(path: &Path, table: Table) -> io::Result<Result<Segment, Str
 fn open(path: &Path, table: Table) -> Result<ParquetRecordBatchReaderBuilder<File>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string()))?;
-    check_columns(builder.schema(), table)?;
+    check_columns(builder.schema(), &table.schema())?;
     Ok(builder)
 }
 
@@ -191,7 +154,7 @@ impl Iterator for Rows {
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = guarded(|| match self.reader.next() {
-            Some(Ok(batch)) => conform(&batch, self.table).map(Some),
+            Some(Ok(batch)) => conform(&batch, &self.table.schema()).map(Some),
             Some(Err(error)) => Err(error.to_string()),
             None => Ok(None),
         });

@@ -1,9 +1,10 @@
 //! Writing a trace.
 
 use crate::error::{Error, io};
-use crate::segment::{Purpose, Range, check_columns};
+use crate::segment::{Purpose, Range};
 use crate::{checksum, manifest, merge};
 use arrow::array::RecordBatch;
+use lima_model::schema::check_columns;
 use lima_model::{Manifest, Table};
 use parquet::arrow::arrow_writer::ArrowWriter;
 use std::fs::{self, DirBuilder};
@@ -91,7 +92,7 @@ fn check_exact(rows: &RecordBatch, table: Table) -> Result<(), String> {
     if has != wants {
         return Err(format!("they have {has} columns instead of {wants}"));
     }
-    check_columns(&rows.schema(), table)
+    check_columns(&rows.schema(), &table.schema())
 }
 
 /// Makes a folder that only its owner can look into; says whether it was new.

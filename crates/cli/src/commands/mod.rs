@@ -1,6 +1,7 @@
 //! One file a command: its arguments and what it does with them.
 
 pub mod doctor;
+pub mod index;
 pub mod info;
 pub mod interference;
 pub mod lab;
@@ -23,6 +24,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Report(arguments) => report::run(&arguments),
         Command::Interference(arguments) => interference::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
+        Command::Index(arguments) => index::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
     }

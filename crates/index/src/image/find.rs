@@ -351,7 +351,8 @@ fn release_of_running() -> Result<String, Error> {
     release.map(str::to_owned).map_err(|_| Error::Missing("the running kernel's release is no text".to_owned()))
 }
 
-fn build_id_of_running() -> Vec<u8> {
+/// The running kernel's build id; empty when it does not say.
+pub fn build_id_of_running() -> Vec<u8> {
     fs::read("/sys/kernel/notes").ok().and_then(|notes| elf::build_id(&notes)).unwrap_or_default()
 }
 

@@ -21,7 +21,7 @@ mod symbol_file;
 mod tests;
 mod vmlinuz;
 
-pub use find::{Found, ModulePaths, Source, Wanted, find, modules};
+pub use find::{Found, ModulePaths, Source, Wanted, build_id_of_running, find, modules};
 pub use kallsyms::symbols_in_tables;
 pub use module::ModuleFile;
 pub use symbol_file::symbols_in_text;

@@ -51,6 +51,7 @@ fn array(column: &Column, count: usize, numbers: &mut Numbers) -> ArrayRef {
         Kind::Text => Arc::new(values.map(|v| v.map(|v| NAMES[v as usize % NAMES.len()])).collect::<StringArray>()),
         Kind::ListU16 => list::<UInt16Type>(DataType::UInt16, values, |v| v as u16),
         Kind::ListU64 => list::<UInt64Type>(DataType::UInt64, values, |v| v),
+        kind => unreachable!("no table of a trace has a column of the kind {kind:?}"),
     }
 }
 

@@ -1,81 +1,7 @@
-//! The tables of a trace, column by column.
-//!
-//! This is the one place where a column is defined: writers build their batches from it, readers check against it,
-//! and `docs/trace-format.md` is made from it (`cargo run -p lima-model --example trace-format`).
+//! The tables of a trace.
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use std::fmt::Write;
-use std::sync::Arc;
-
-/// The type of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Unsigned, 16 bits.
-    U16,
-    /// Unsigned, 32 bits.
-    U32,
-    /// Unsigned, 64 bits.
-    U64,
-    /// Signed, 32 bits.
-    I32,
-    /// UTF-8 text.
-    Text,
-    /// A list of unsigned 16-bit numbers.
-    ListU16,
-    /// A list of unsigned 64-bit numbers.
-    ListU64,
-}
-
-/// One column of a table.
-#[derive(Clone, Copy, Debug)]
-pub struct Column {
-    /// Its name, with the unit at the end where it has one.
-    pub name: &'static str,
-    /// Its type.
-    pub kind: Kind,
-    /// Whether a row may lack a value.
-    pub nullable: bool,
-    /// What it says.
-    pub meaning: &'static str,
-}
-
-impl Column {
-    fn field(&self) -> Field {
-        let list = |item| DataType::List(Arc::new(Field::new("item", item, false)));
-        let data_type = match self.kind {
-            Kind::U16 => DataType::UInt16,
-            Kind::U32 => DataType::UInt32,
-            Kind::U64 => DataType::UInt64,
-            Kind::I32 => DataType::Int32,
-            Kind::Text => DataType::Utf8,
-            Kind::ListU16 => list(DataType::UInt16),
-            Kind::ListU64 => list(DataType::UInt64),
-        };
-        Field::new(self.name, data_type, self.nullable)
-    }
-
-    fn type_name(&self) -> &'static str {
-        match self.kind {
-            Kind::U16 => "uint16",
-            Kind::U32 => "uint32",
-            Kind::U64 => "uint64",
-            Kind::I32 => "int32",
-            Kind::Text => "text",
-            Kind::ListU16 => "list of uint16",
-            Kind::ListU64 => "list of uint64",
-        }
-    }
-}
-
-macro_rules! columns {
-    ($($name:ident: $kind:ident $($null:ident)? = $meaning:literal,)*) => {
-        &[$(Column {
-            name: stringify!($name), kind: Kind::$kind, nullable: columns!(@ $($null)?), meaning: $meaning,
-        }),*]
-    };
-    (@) => { false };
-    (@ null) => { true };
-}
+use super::column::{self, Column};
+use arrow::datatypes::SchemaRef;
 
 /// A table of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -149,7 +75,7 @@ impl Table {
 
     /// Its schema in Arrow.
     pub fn schema(self) -> SchemaRef {
-        Arc::new(Schema::new(self.columns().iter().map(Column::field).collect::<Vec<_>>()))
+        column::schema(self.columns())
     }
 }
 
@@ -253,21 +179,3 @@ const TENANTS: &[Column] = columns! {
     runtime: Text null = "What runs it: `docker`, `containerd`, `cri-o`, `podman`, `runc`, `systemd`, `kubepods`, `gvisor`, `firecracker`, `qemu`, `cloud-hypervisor`.",
     container_id: Text null = "Its container id.",
 };
-
-/// The tables as a Markdown document.
-pub fn markdown() -> String {
-    let mut out = String::new();
-    for table in Table::ALL {
-        let _ = write!(
-            out,
-            "\n## `{}`\n\n{}\n\n| column | type | meaning |\n|---|---|---|\n",
-            table.name(),
-            table.meaning()
-        );
-        for column in table.columns() {
-            let null = if column.nullable { ", may be null" } else { "" };
-            let _ = writeln!(out, "| `{}` | {}{null} | {} |", column.name, column.type_name(), column.meaning);
-        }
-    }
-    out
-}

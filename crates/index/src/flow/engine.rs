@@ -16,6 +16,7 @@ use crate::types::{TypeId, Types};
 use lima_model::words::SiteMethod;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
+use std::sync::Arc;
 
 /// What is needed to answer: an image and what the other rooms made of it.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,7 @@ pub struct Sources<'a> {
 #[derive(Debug)]
 pub struct Engine<'a> {
     sources: Sources<'a>,
-    known: Known,
+    known: Arc<Known>,
 }
 
 /// Buffers of one thread.
@@ -56,49 +57,19 @@ pub fn answer_sites(sources: Sources<'_>, questions: &[Question]) -> Vec<Answer>
 impl<'a> Engine<'a> {
     /// Prepares what is known of the whole image.
     pub fn new(sources: Sources<'a>) -> Self {
-        let mut engine = Self { sources, known: know(&sources) };
-        engine.known.learned = engine.learn();
-        engine
+        Self::on(sources, None)
     }
 
-    /// What the whole code says beyond declarations.
-    fn learn(&self) -> Learned {
-        let functions: Vec<FunctionId> = self.sources.functions.iter().map(|(id, _)| id).collect();
-        let noted: Vec<(Vec<Fact>, Vec<(TypeId, FunctionId)>)> = functions
-            .par_chunks(64)
-            .map_init(Workspace::default, |workspace, functions| {
-                let (mut facts, mut used) = (Vec::new(), Vec::new());
-                for &function in functions {
-                    let (_, own) = self.follow(workspace, function, &[]);
-                    let Workspace { follower, evidence, .. } = workspace;
-                    let (known, types) = (&self.known, self.sources.types);
-                    let (address, facts, used) = (own.address, &mut facts, &mut used);
-                    Observer { function, address, follower, evidence, known, types, facts, used }.observe();
-                }
-                (facts, used)
-            })
-            .collect();
-        let mut facts = Vec::with_capacity(noted.iter().map(|(facts, _)| facts.len()).sum());
-        let mut used = Vec::with_capacity(noted.iter().map(|(_, used)| used.len()).sum());
-        for (more, also) in noted {
-            facts.extend(more);
-            used.extend(also);
-        }
-        Learned::new(facts, used)
+    /// The same of a module, with what is known of its kernel.
+    pub fn on(sources: Sources<'a>, kernel: Option<Arc<Known>>) -> Self {
+        let mut known = know(&sources, kernel);
+        known.learned = learn(&sources, &known);
+        Self { sources, known: Arc::new(known) }
     }
 
-    /// Follows the values of a function and gathers their evidence.
-    fn follow<'s>(&'s self, workspace: &mut Workspace, id: FunctionId, bindings: &'s [Binding]) -> (Graph, Own<'s>) {
-        let Sources { image, types, functions, landmarks, .. } = self.sources;
-        let Workspace { lift, follower, evidence, .. } = workspace;
-        let function = &functions[id];
-        let graph = Graph::build(function, Surroundings { memory: image, landmarks }, lift);
-        let address = function.range.start;
-        let prototype = self.known.prototype(address);
-        let own = Own { function: id, address, prototype, bindings };
-        follower.follow(&graph, own.bindings, self.known.special);
-        evidence.gather(follower, own, &self.known, types);
-        (graph, own)
+    /// What is known of the whole image.
+    pub fn known(&self) -> &Arc<Known> {
+        &self.known
     }
 
     /// What is locked at each site, in the order of the questions.
@@ -147,7 +118,7 @@ impl<'a> Engine<'a> {
         let Some(id) = functions.containing(question.address) else { return String::new() };
         let mut workspace = Workspace::default();
         let variables = self.variables(std::iter::once(id)).pop().unwrap_or_default();
-        let (graph, _) = self.follow(&mut workspace, id, &variables.bindings);
+        let (graph, _) = follow(&self.sources, &self.known, &mut workspace, id, &variables.bindings);
         let Workspace { follower, evidence, seen, .. } = &workspace;
         let complete = self.sources.debug.is_some();
         let judge =
@@ -165,7 +136,7 @@ impl<'a> Engine<'a> {
     ) -> Vec<(usize, Answer)> {
         let Some(&(id, _)) = group.first() else { return Vec::new() };
         let types = self.sources.types;
-        let (graph, _) = self.follow(workspace, id, &variables.bindings);
+        let (graph, _) = follow(&self.sources, &self.known, workspace, id, &variables.bindings);
         let Workspace { follower, evidence, seen, .. } = workspace;
         seen.clear();
         match self.sources.debug {
@@ -193,4 +164,50 @@ impl<'a> Engine<'a> {
             })
             .collect()
     }
+}
+
+/// What the whole code says beyond declarations.
+fn learn(sources: &Sources<'_>, known: &Known) -> Learned {
+    let functions: Vec<FunctionId> = sources.functions.iter().map(|(id, _)| id).collect();
+    let noted: Vec<(Vec<Fact>, Vec<(TypeId, FunctionId)>)> = functions
+        .par_chunks(64)
+        .map_init(Workspace::default, |workspace, functions| {
+            let (mut facts, mut used) = (Vec::new(), Vec::new());
+            for &function in functions {
+                let (_, own) = follow(sources, known, workspace, function, &[]);
+                let Workspace { follower, evidence, .. } = workspace;
+                let types = sources.types;
+                let (address, facts, used) = (own.address, &mut facts, &mut used);
+                Observer { function, address, follower, evidence, known, types, facts, used }.observe();
+            }
+            (facts, used)
+        })
+        .collect();
+    let mut facts = Vec::with_capacity(noted.iter().map(|(facts, _)| facts.len()).sum());
+    let mut used = Vec::with_capacity(noted.iter().map(|(_, used)| used.len()).sum());
+    for (more, also) in noted {
+        facts.extend(more);
+        used.extend(also);
+    }
+    Learned::new(facts, used)
+}
+
+/// Follows the values of a function and gathers their evidence.
+fn follow<'s>(
+    sources: &Sources<'_>,
+    known: &'s Known,
+    workspace: &mut Workspace,
+    id: FunctionId,
+    bindings: &'s [Binding],
+) -> (Graph, Own<'s>) {
+    let Sources { image, types, functions, landmarks, .. } = *sources;
+    let Workspace { lift, follower, evidence, .. } = workspace;
+    let function = &functions[id];
+    let graph = Graph::build(function, Surroundings { memory: image, landmarks }, lift);
+    let address = function.range.start;
+    let prototype = known.prototype(address);
+    let own = Own { function: id, address, prototype, bindings };
+    follower.follow(&graph, own.bindings, known.special);
+    evidence.gather(follower, own, known, types);
+    (graph, own)
 }

@@ -417,7 +417,7 @@ impl Evidence {
 
     /// What other code says of the value `to` and `back`.
     fn learned(&mut self, to: NodeId, back: i64, key: Key, own: Own<'_>, known: &Known) {
-        known.learned.about(key, own.function, &mut |of, at| {
+        known.about(key, own.function, &mut |of, at| {
             self.add(to, of, i64::from(at).wrapping_sub(back), LEARNED);
         });
     }

@@ -5,21 +5,27 @@ use super::known::{Global, Known};
 use super::values::Special;
 use crate::code::Function;
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// Gathers it.
-pub fn know(sources: &Sources<'_>) -> Known {
-    let mut known = Known::default();
+pub fn know(sources: &Sources<'_>, base: Option<Arc<Known>>) -> Known {
+    let mut known = Known::on(base);
     prototypes(sources, &mut known);
     variables(sources, &mut known);
     let Sources { image, types, .. } = *sources;
-    let address = |name: &str| image.symbols_named(name).next().map(|symbol| symbol.address);
-    known.special = Special {
-        this_cpu_offset: address("this_cpu_off"),
-        per_cpu_offsets: address("__per_cpu_offset"),
-        pages: address("vmemmap_base"),
-    };
-    let mut pages = types.composites_named("page");
-    known.page = pages.next().filter(|_| pages.next().is_none());
+    match &known.base {
+        Some(base) => (known.special, known.page) = (base.special, base.page),
+        None => {
+            let address = |name: &str| image.symbols_named(name).next().map(|symbol| symbol.address);
+            known.special = Special {
+                this_cpu_offset: address("this_cpu_off"),
+                per_cpu_offsets: address("__per_cpu_offset"),
+                pages: address("vmemmap_base"),
+            };
+            let mut pages = types.composites_named("page");
+            known.page = pages.next().filter(|_| pages.next().is_none());
+        }
+    }
     for section in image.sections.iter().filter(|section| section.loaded && !section.executable) {
         let list = if section.per_cpu { &mut known.per_cpu_data } else { &mut known.data };
         list.push((section.address, section.end()));

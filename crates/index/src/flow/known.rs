@@ -1,13 +1,14 @@
 //! What is known outside of the function that is looked at: prototypes, variables, what calls do.
 
 use super::follow::ARGUMENTS;
-use super::learn::Learned;
+use super::learn::{Key, Learned};
 use super::values::Special;
+use crate::code::FunctionId;
 use crate::types::{Prototype, Type, TypeId, Types};
 use lima_model::LockType;
 use rustc_hash::FxHashMap;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// A variable at a fixed address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Global {
 /// What is known outside of the function that is looked at.
 #[derive(Debug, Default)]
 pub struct Known {
+    /// The same of the kernel, of a module.
+    pub base: Option<Arc<Known>>,
     /// What functions return, and where in `parameters` what they take is, by their addresses.
     prototypes: FxHashMap<u64, (TypeId, Range<u32>)>,
     parameters: Vec<TypeId>,
@@ -45,6 +48,11 @@ pub struct Known {
 }
 
 impl Known {
+    /// Nothing yet, but what is known of the kernel.
+    pub fn on(base: Option<Arc<Self>>) -> Self {
+        Self { base, ..Self::default() }
+    }
+
     /// Notes what a function takes and returns.
     pub fn add_prototype(&mut self, address: u64, returns: TypeId, parameters: &[TypeId]) {
         let start = self.parameters.len() as u32;
@@ -54,7 +62,9 @@ impl Known {
 
     /// What the function at an address takes and returns.
     pub fn prototype(&self, address: u64) -> Option<Prototype<'_>> {
-        let (returns, range) = self.prototypes.get(&address)?;
+        let Some((returns, range)) = self.prototypes.get(&address) else {
+            return self.base.as_ref()?.prototype(address);
+        };
         let parameters = self.parameters.get(range.start as usize..range.end as usize)?;
         Some(Prototype { returns: *returns, parameters })
     }
@@ -78,9 +88,12 @@ impl Known {
     /// The variable that an address is in, and how far in.
     pub fn variable_at(&self, address: u64, per_cpu: bool) -> Option<(TypeId, u32)> {
         let list = if per_cpu { &self.per_cpu } else { &self.globals };
-        let at = list.partition_point(|global| global.address <= address).checked_sub(1)?;
-        let rest = address - list[at].address;
-        (rest < list[at].bytes).then(|| Some((list[at].of, u32::try_from(rest).ok()?)))?
+        let at = list.partition_point(|global| global.address <= address).checked_sub(1);
+        let found = at.and_then(|at| {
+            let rest = address - list[at].address;
+            (rest < list[at].bytes).then(|| Some((list[at].of, u32::try_from(rest).ok()?)))?
+        });
+        found.or_else(|| self.base.as_ref()?.variable_at(address, per_cpu))
     }
 
     /// Whether a variable may lie there.
@@ -88,6 +101,15 @@ impl Known {
         let list = if per_cpu { &self.per_cpu_data } else { &self.data };
         let at = list.partition_point(|&(start, _)| start <= address);
         at.checked_sub(1).is_some_and(|at| address < list[at].1)
+            || self.base.as_ref().is_some_and(|base| base.is_data(address, per_cpu))
+    }
+
+    /// What was observed of something, as seen from a function of the image.
+    pub fn about(&self, key: Key, from: FunctionId, each: &mut impl FnMut(TypeId, i32)) {
+        self.learned.about(key, Some(from), each);
+        if let Some(base) = &self.base {
+            base.learned.about(key, None, each);
+        }
     }
 }
 

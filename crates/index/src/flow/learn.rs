@@ -91,8 +91,8 @@ impl Learned {
         around.filter(|used| used.0 == of).map(|used| used.1.0.abs_diff(from.0)).min()
     }
 
-    /// What was observed, as seen from a function: all when it is one thing; else what was seen nearest to it.
-    pub fn about(&self, key: Key, from: FunctionId, each: &mut impl FnMut(TypeId, i32)) {
+    /// What was observed, as seen from a function (of another image when there is none): all when it is one thing; else what was seen nearest to it.
+    pub fn about(&self, key: Key, from: Option<FunctionId>, each: &mut impl FnMut(TypeId, i32)) {
         let Some(range) = self.keys.get(&key) else { return };
         let facts = &self.facts[range.start as usize..range.end as usize];
         let groups = || facts.chunk_by(|a, b| (a.of, a.at) == (b.of, b.at));
@@ -102,6 +102,7 @@ impl Learned {
             }
             return;
         }
+        let Some(from) = from else { return };
         let distance = |fact: &Fact| fact.by.0.abs_diff(from.0);
         let Some(nearest) = facts.iter().map(distance).min() else { return };
         if nearest <= NEAR {

@@ -85,7 +85,12 @@ impl<'image> Debug<'image> {
         Self::from_sections(&image.path, &image.symbols, |name| image.section_data(name))
     }
 
-    fn from_sections(
+    /// Opens debug information by the contents of its sections. `path` is for errors, `symbols` (ascending by address)
+    /// choose between names for one address.
+    ///
+    /// # Errors
+    /// See [`open`](Self::open), and what `load` returns.
+    pub fn from_sections(
         path: &Path,
         symbols: &'image [Symbol],
         load: impl Fn(&str) -> Result<Option<Cow<'image, [u8]>>, Error>,

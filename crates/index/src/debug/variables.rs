@@ -112,12 +112,14 @@ impl Debug<'_> {
         Some(Variable { name, address, of, function: function.map(|name| name.to_string_lossy().into_owned()) })
     }
 
-    /// Whether a symbol at an address has a name, or the name with the number of a static variable of a function.
+    /// Whether a symbol at an address has a name. A static variable of a function has a number behind it (gcc) or the
+    /// function's name before it (clang).
     fn has_symbol(&self, address: u64, name: &str) -> bool {
         let first = self.symbols.partition_point(|symbol| symbol.address < address);
         self.symbols.iter().skip(first).take_while(|symbol| symbol.address == address).any(|symbol| {
-            let rest = symbol.name.strip_prefix(name);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            let (behind, before) = (symbol.name.strip_prefix(name), symbol.name.strip_suffix(name));
+            behind.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                || before.is_some_and(|rest| rest.ends_with('.'))
         })
     }
 }

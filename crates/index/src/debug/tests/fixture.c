@@ -45,7 +45,7 @@ static __attribute__((noinline)) int part(struct item *item, int unused, size co
 	return use(item);
 }
 
-long walk(struct list *head, pair_t *pair)
+__attribute__((used, noinline)) long walk(struct list *head, pair_t *pair)
 {
 	long sum = 0;
 	for (struct list *list = head->next; list != head; list = list->next)
@@ -56,8 +56,8 @@ long walk(struct list *head, pair_t *pair)
 	return sum + part(items, 7, 4) + (hidden != 0);
 }
 
-void take(lock_t *lock) { __atomic_store_n(&lock->raw, 1, __ATOMIC_SEQ_CST); }
-__attribute__((noinline)) int use(void *what) { __asm__ volatile("" : : "r"(what) : "memory"); return what != 0; }
+__attribute__((used)) void take(lock_t *lock) { __atomic_store_n(&lock->raw, 1, __ATOMIC_SEQ_CST); }
+__attribute__((used, noinline)) int use(void *what) { __asm__ volatile("" : : "r"(what) : "memory"); return what != 0; }
 void _start(void)
 {
 	struct list head = { &head, &head };

@@ -31,6 +31,9 @@ fn programs() -> Vec<Program> {
             programs.extend(compiled(compiler, &[version, "-O2"]));
         }
     }
+    // Entries that refer to other units; packed sections.
+    programs.extend(compiled("gcc", &["-gdwarf-5", "-O2", "-flto"]));
+    programs.extend(compiled("clang-19", &["-gdwarf-5", "-O1", "-gz=zlib"]));
     programs
 }
 

@@ -120,7 +120,7 @@ impl Calls {
     }
 
     /// Functions that never come back, found by how they end: nothing in them returns or jumps out, and the last thing
-    /// that they do is a call.
+    /// that they do is a call, or a jump that stays.
     pub fn never_return(&self) -> &[u64] {
         &self.never
     }
@@ -135,21 +135,21 @@ fn scan(
 ) -> Found {
     let mut found = Found::default();
     let (mut leaves, mut switches) = (false, false);
-    // The address after the last transfer of the main part, when that was a call.
-    let mut after_last_call = None;
+    // The address after the last transfer of the main part, when that was a call, or a jump that stays.
+    let mut after_last = None;
     for (i, part) in function.parts().enumerate() {
         let Some(bytes) = around.memory.bytes(part.clone()) else { continue };
         lift.scan(bytes, part.start, &mut |address, length, transfer| {
             let next = address.wrapping_add(u64::from(length));
             let mut add = |callee, kind| found.calls.push(Call { address, caller, callee, kind });
-            let mut last_call = None;
+            let mut last = None;
             match transfer {
                 Transfer::Call(Some(to)) => match around.landmarks.convention(to) {
                     Some(Convention::Indirect(_)) => add(None, CallKind::Indirect),
                     Some(Convention::Clobbers(Registers(0))) if is_hook(functions, to) => found.hooks += 1,
                     _ => {
                         add(Some(called(functions, to)), CallKind::Direct);
-                        last_call = Some(next);
+                        last = Some(next);
                     }
                 },
                 Transfer::Call(None) => add(None, CallKind::Indirect),
@@ -166,10 +166,11 @@ fn scan(
                 }
                 Transfer::Jump(None) => switches = true,
                 Transfer::Return => leaves = true,
-                Transfer::Jump(_) | Transfer::Branch(_) => {}
+                Transfer::Jump(_) => last = Some(next),
+                Transfer::Branch(_) => {}
             }
             if i == 0 {
-                after_last_call = last_call;
+                after_last = last;
             }
         });
     }
@@ -178,7 +179,7 @@ fn scan(
     }
     found.never = !leaves
         && !switches
-        && after_last_call.is_some_and(|next| only_padding(next..function.range.end, around.memory, lift));
+        && after_last.is_some_and(|next| only_padding(next..function.range.end, around.memory, lift));
     found
 }
 

@@ -4,7 +4,7 @@
 //! is `x86.rs`.
 
 pub mod calls;
-mod constants;
+pub(crate) mod constants;
 pub mod conventions;
 pub mod functions;
 pub mod graph;
@@ -13,6 +13,8 @@ pub mod operation;
 pub mod primitives;
 mod program;
 pub mod sites;
+#[cfg(test)]
+pub(crate) mod tests;
 pub mod x86;
 
 pub use calls::{Call, CallKind, Calls};

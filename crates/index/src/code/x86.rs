@@ -91,6 +91,7 @@ impl Lift for X86 {
             };
             match decoded.mnemonic() {
                 Mnemonic::Test if result(0) && decoded.op_register(0) == decoded.op_register(1) => tested = true,
+                Mnemonic::Cmp if result(0) && matches!(operand(&decoded, 1), Simple::Constant(0)) => tested = true,
                 Mnemonic::Je | Mnemonic::Jns if tested => {
                     let (zero, other) = (decoded.near_branch_target(), decoded.next_ip());
                     return Some(Outcome { branch: decoded.ip(), zero, other });

@@ -5,6 +5,8 @@
 
 mod held;
 mod roles;
+#[cfg(test)]
+mod tests;
 
 use crate::code::primitives::Success;
 use crate::code::x86::X86;

@@ -20,6 +20,7 @@ for compiler in gcc clang-19; do
 			[ -f "$work/section" ] || : >"$work/section"
 			length=$(wc -c <"$work/section")
 			for shift in 0 8 16 24; do
+				# shellcheck disable=SC2059 # bytes
 				printf "\\$(printf %03o $((length >> shift & 255)))" >>"$seed"
 			done
 			cat "$work/section" >>"$seed"

@@ -56,6 +56,7 @@ impl Landmarks {
         patched.extend(patched_calls(image, &conventions));
         Self {
             jumps: table(["__start___jump_table", "__stop___jump_table", "__jump_table"])
+                .or_else(|| find_jump_table(image, &text))
                 .map(|(at, bytes)| pairs(at, bytes, 16))
                 .unwrap_or_default(),
             faults: table(["__start___ex_table", "__stop___ex_table", "__ex_table"])
@@ -128,6 +129,41 @@ fn table<'a>(image: &'a Image, [start, end, section]: [&str; 3]) -> Option<(u64,
         _ => image.section(section).filter(|section| section.loaded).map(|section| section.address..section.end())?,
     };
     Some((range.start, Memory::bytes(image, range.clone())?))
+}
+
+/// The table of static keys in a kernel that has no symbols for its ends: the longest run of what can be its entries,
+/// which are an instruction, a place that it may jump to, both in the same function or near, and a key in writable data.
+fn find_jump_table<'a>(image: &'a Image, text: &[Range<u64>]) -> Option<(u64, &'a [u8])> {
+    const ENTRY: usize = 16;
+    const FEWEST: usize = 64;
+    // As far as two parts of one function are apart; cold parts are collected in one place of the text.
+    const FARTHEST: u64 = 1 << 26;
+    let in_text = |address: u64| text.iter().any(|range| range.contains(&address));
+    let mut longest: Option<(u64, &[u8])> = None;
+    for section in image.sections.iter().filter(|section| section.loaded && !section.executable && !section.per_cpu) {
+        let Some(bytes) = Memory::bytes(image, section.address..section.end()) else { continue };
+        let is_entry = |at: usize| {
+            let from = relative(bytes, section.address, at).filter(|&from| in_text(from));
+            let to = relative(bytes, section.address, at + 4).filter(|&to| in_text(to));
+            let key = bytes.get(at + 8..at + 16).and_then(|key| Some(i64::from_le_bytes(key.try_into().ok()?)));
+            // The two lowest bits of a key say how the code is written.
+            let key = key.map(|key| section.address.wrapping_add(at as u64 + 8).wrapping_add_signed(key & !3));
+            from.zip(to).is_some_and(|(from, to)| from != to && from.abs_diff(to) < FARTHEST)
+                && key.and_then(|key| image.section_of(key)).is_some_and(|section| !section.executable)
+        };
+        let mut at = 0;
+        while at + ENTRY <= bytes.len() {
+            let start = at;
+            while is_entry(at) {
+                at += ENTRY;
+            }
+            if at - start >= FEWEST * ENTRY && longest.is_none_or(|(_, found)| found.len() < at - start) {
+                longest = Some((section.address.wrapping_add(start as u64), &bytes[start..at]));
+            }
+            at = if at == start { at + 8 } else { at };
+        }
+    }
+    longest
 }
 
 /// The slots of `pv_ops` whose function saves what C would not.

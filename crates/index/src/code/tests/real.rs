@@ -1,7 +1,7 @@
 //! The code of a real kernel, against what was counted in it by other tools.
 
 use super::super::x86::X86;
-use super::super::{CallKind, Operation as Step, Program};
+use super::super::{CallKind, Landmarks, Operation as Step, Program};
 use super::d61;
 use lima_model::words::Operation;
 use rustc_hash::FxHashSet;
@@ -66,4 +66,15 @@ fn every_site_of_a_kernel_can_be_reached() {
         lost.extend(sites.iter().filter(|site| !reached.contains(&site.address)).map(|site| site.address));
     }
     assert!(lost.is_empty(), "{lost:x?}");
+}
+
+#[test]
+fn the_table_of_static_keys_is_found_without_symbols() {
+    let (Some(image), Some(mut stripped)) = (d61(), d61()) else { return };
+    let with = Landmarks::of(&image, None);
+    stripped.symbols.retain(|symbol| !symbol.name.ends_with("__jump_table"));
+    let without = Landmarks::of(&stripped, None);
+    let all = 0..u64::MAX;
+    assert!(with.jumps(&all).len() > 5000);
+    assert!(with.jumps(&all) == without.jumps(&all));
 }

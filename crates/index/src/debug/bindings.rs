@@ -130,7 +130,7 @@ where
 
     fn entry(&mut self, unit: &Unit<'a>, entry: Entry) -> gimli::Result<Next> {
         match entry.tag {
-            dw::DW_TAG_subprogram if entry.depth > 0 => return Ok(Next::Over),
+            dw::DW_TAG_subprogram if entry.depth > 0 => Ok(Next::Over),
             dw::DW_TAG_subprogram | dw::DW_TAG_inlined_subroutine | dw::DW_TAG_lexical_block => {
                 let code = unit.code(self.reading.dwarf, entry.offset)?;
                 let mut ranges = Vec::new();

@@ -4,7 +4,7 @@ use crate::code::{FunctionId, Program};
 use crate::debug::{Debug, Frame, TypeMap};
 use crate::flow::{self, Answer, Object, Question, answer_sites};
 use crate::image::Image;
-use crate::layout::{Globals, lock_members, object_of};
+use crate::layout::{Globals, addresses_of, lock_members, object_of};
 use crate::nesting::{Nesting, Role, roles};
 use crate::rows::{CallRow, FunctionRow, GlobalLock, LockMember, SectionRow, SiteRow};
 use crate::store::Part;
@@ -43,9 +43,9 @@ pub(super) struct Locks {
 impl Locks {
     pub(super) fn of(members: &[LockMember], globals: &[GlobalLock]) -> Self {
         let member = |row: &LockMember| (format!("{}.{}", row.declaring, row.declared_path), row.lock_type);
-        let global = |row: &GlobalLock| (row.address, (object_of(row), row.lock_type));
+        let global = |row| addresses_of(row).map(move |address| (address, (object_of(row), row.lock_type)));
         // Of several at one address the first is the best known, so that it has to come last here.
-        Self { members: members.iter().map(member).collect(), globals: globals.iter().rev().map(global).collect() }
+        Self { members: members.iter().map(member).collect(), globals: globals.iter().rev().flat_map(global).collect() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::variables::{Found, each_lock_of};
 use crate::debug;
-use crate::image::{Image, Symbol};
+use crate::image::{Image, Place, Symbol, SymbolKind};
 use crate::rows::GlobalLock;
 use crate::types::{TypeId, Types};
 use lima_model::LockType;
@@ -62,10 +62,12 @@ impl<'a> Globals<'a> {
         if self.at(address).is_some() {
             return;
         }
-        let (symbol, path) = match self.image.symbol_at(address) {
-            Some((symbol, 0)) => (symbol.name.clone(), String::new()),
-            Some((symbol, offset)) => (symbol.name.clone(), format!("+{offset:#x}")),
-            None => (format!("{address:#x}"), String::new()),
+        let (symbol, path) = match self.symbol_here(address) {
+            Some(symbol) => (symbol.name.clone(), String::new()),
+            None => match self.image.symbol_at(address) {
+                Some((symbol, offset)) => (symbol.name.clone(), format!("+{offset:#x}")),
+                None => (format!("{address:#x}"), String::new()),
+            },
         };
         let from = From { symbol, function: None, address };
         let found = Found { offset: 0, path, bytes: 0, lock_type };
@@ -112,6 +114,21 @@ impl<'a> Globals<'a> {
         }
     }
 
+    /// The variable that begins at an address. Where several do, all but one are empty: class keys, most of the time,
+    /// and the tables inside the image do not tell sizes.
+    fn symbol_here(&self, address: u64) -> Option<&Symbol> {
+        let symbols = &self.image.symbols;
+        let first = symbols.partition_point(|symbol| symbol.address < address);
+        symbols[first..]
+            .iter()
+            .take_while(|symbol| symbol.address == address)
+            .filter(|symbol| symbol.place != Place::Absolute && symbol.kind != SymbolKind::Function)
+            .max_by_key(|symbol| {
+                let key = symbol.name.starts_with("__key");
+                (symbol.size > 0, !key, symbol.kind == SymbolKind::Object, symbol.global)
+            })
+    }
+
     /// The symbol of a variable: the compiler gives static ones a number (`lock.12`).
     fn symbol_of(&self, address: u64, name: &str) -> String {
         let symbols = &self.image.symbols;
@@ -122,6 +139,13 @@ impl<'a> Globals<'a> {
         let here = symbols[first..].iter().take_while(|symbol| symbol.address == address);
         here.into_iter().find(fits).map_or(name, |symbol| &symbol.name).to_owned()
     }
+}
+
+/// The addresses that functions are given to take this lock: its own, and of a seqlock also that of its spinlock.
+pub fn addresses_of(row: &GlobalLock) -> impl Iterator<Item = u64> + use<> {
+    let bytes = if row.lock_type == LockType::Seqlock { row.bytes } else { 0 };
+    let start = row.address;
+    (0..bytes.max(1)).step_by(4).map(move |offset| start.wrapping_add(u64::from(offset)))
 }
 
 /// The object that a lock in a variable is, `symbol[.path]`, the same for all elements of an array.

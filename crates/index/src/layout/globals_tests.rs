@@ -1,6 +1,6 @@
 //! The locks in variables of a small program, and of a kernel.
 
-use super::{Globals, object_of};
+use super::{Globals, addresses_of, object_of};
 use crate::debug::{Debug, TypeMap, Variable};
 use crate::image::Image;
 use crate::types::fixture::{LOCKS, d61, d61_path, types};
@@ -47,6 +47,8 @@ fn index_filter_layout_globals_of_a_program() {
     assert_eq!(object_of(&lock), "table.slots[].lock");
     let seqlock = address("table") + 32;
     assert_eq!(globals.at(seqlock + 4), globals.at(seqlock));
+    assert_eq!(globals.at(seqlock).map(|row| addresses_of(row).collect()), Some(vec![seqlock, seqlock + 4]));
+    assert_eq!(addresses_of(&lock).collect::<Vec<_>>(), [lock.address]);
     assert_eq!(globals.at(seqlock).map(|row| row.lock_type), Some(LockType::Seqlock));
     assert_eq!(globals.at(address("alone")).map(object_of).as_deref(), Some("alone"));
     let second = address("pair") + u64::from(types.bytes(types.composites_named("mutex").next().expect("mutex")));

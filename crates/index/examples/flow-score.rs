@@ -5,12 +5,13 @@
 
 use lima_index::code::Program;
 use lima_index::code::sites::Site;
-use lima_index::debug::{Debug, TypeMap};
+use lima_index::debug::{Debug, TypeMap, Variable};
 use lima_index::flow::{Answer, Engine, Object, Question, Sources};
 use lima_index::image::{Image, MODULES_START, ModuleFile};
 use lima_index::types::{Types, TypesBuilder, btf};
 use lima_model::LockType;
 use lima_model::words::Operation;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,12 +52,13 @@ struct Part<'a> {
     debug: Option<(&'a Debug<'a>, &'a TypeMap)>,
     /// The same also in bare mode: for places in the source.
     witness: Option<(&'a Debug<'a>, &'a TypeMap)>,
+    variables: OnceCell<Vec<Variable>>,
 }
 
 impl Part<'_> {
     fn sources(&self) -> Sources<'_> {
-        let Self { image, types, program, debug, .. } = *self;
-        Sources { image, types, functions: &program.functions, landmarks: &program.landmarks, debug }
+        let Self { image, types, program, debug, .. } = self;
+        Sources { image, types, functions: &program.functions, landmarks: &program.landmarks, debug: *debug }
     }
 
     fn score(&self, engine: &Engine<'_>, score: &mut Score) {
@@ -118,7 +120,9 @@ impl Part<'_> {
     fn global(&self, address: u64, lock_type: LockType) -> String {
         let mut found = self.image.symbol_at(address).map_or("?", |(symbol, _)| &symbol.name).to_owned();
         if let Some((debug, map)) = self.witness
-            && let Some(variable) = debug.variables(map).iter().rev().find(|variable| variable.address <= address)
+            && let variables = self.variables.get_or_init(|| debug.variables(map))
+            && let at = variables.partition_point(|variable| variable.address <= address)
+            && let Some(variable) = at.checked_sub(1).map(|at| &variables[at])
         {
             let rest = (address - variable.address) as u32;
             self.types.each_lock_at(variable.of, rest, &mut |lock| {
@@ -200,7 +204,15 @@ fn main() {
     let now = Instant::now();
     let witness = witness.as_ref().map(|debug| (debug, &*map));
     let debug = witness.filter(|_| !bare);
-    let part = Part { module: None, image: &image, types: &types, program: &program, debug, witness };
+    let part = Part {
+        module: None,
+        image: &image,
+        types: &types,
+        program: &program,
+        debug,
+        witness,
+        variables: OnceCell::new(),
+    };
     let engine = Engine::new(part.sources());
     let mut score = Score::new(wanted.clone(), json.is_some());
     part.score(&engine, &mut score);
@@ -237,7 +249,15 @@ fn main() {
             let map = TypeMap::on(Arc::clone(&map), Arc::clone(&types));
             let witness = witness.as_ref().map(|debug| (debug, &map));
             let debug = witness.filter(|_| !bare);
-            let part = Part { module: Some(&name), image: &own, types: &types, program: &program, debug, witness };
+            let part = Part {
+                module: Some(&name),
+                image: &own,
+                types: &types,
+                program: &program,
+                debug,
+                witness,
+                variables: OnceCell::new(),
+            };
             let engine = Engine::on(part.sources(), Some(Arc::clone(engine.known())));
             part.score(&engine, &mut score);
         }

@@ -66,6 +66,10 @@ enum Shown {
     Site,
     /// `file:line`.
     Place,
+    /// The same in the function that has a symbol, and not in what was inlined into it.
+    Outermost,
+    /// What was inlined there, outermost first.
+    Inlined,
     /// Lock type and mode.
     Type,
     /// The path of a member, indented by its depth.
@@ -86,7 +90,7 @@ impl Subject {
     }
 
     fn shown(self) -> &'static [Shown] {
-        use Shown::{As, Member, Place, Site, Type};
+        use Shown::{As, Inlined, Member, Outermost, Place, Site, Type};
         match self {
             Self::Locks => &[
                 As("object", "object"),
@@ -107,7 +111,8 @@ impl Subject {
             ],
             Self::Sites => &[
                 Site,
-                Place,
+                Outermost,
+                Inlined,
                 As("operation", "does"),
                 As("primitive", "by"),
                 Type,
@@ -162,7 +167,7 @@ impl Subject {
     fn spare(self) -> &'static [&'static str] {
         match self {
             Self::Locks => &["on its cache line", "local to", "section", "of", "known by"],
-            Self::Sites => &["or", "by", "why not", "found by"],
+            Self::Sites => &["or", "by", "why not", "found by", "inlined"],
             Self::Calls => &["address", "is"],
             Self::Path => &["address"],
             _ => &[],
@@ -282,7 +287,8 @@ fn heading(shown: Shown, rows: &Rows) -> (String, Align) {
     let (name, heading) = match shown {
         Shown::As(name, heading) => (name, heading),
         Shown::Site => ("", "site"),
-        Shown::Place => ("", "source"),
+        Shown::Place | Shown::Outermost => ("", "source"),
+        Shown::Inlined => ("", "inlined"),
         Shown::Type => ("", "type"),
         Shown::Member => ("", "member"),
     };
@@ -312,6 +318,23 @@ fn cell(shown: Shown, rows: &Rows, row: usize) -> String {
         Shown::Place => match rows.text(row, "file") {
             "" => String::new(),
             file => format!("{}:{}", escape::terminal(file), rows.number(row, "line")),
+        },
+        Shown::Outermost => {
+            let value = |name: &str| rows.position(name).map(|position| &rows.rows[row][position]);
+            match (value("frame_files"), value("frame_lines")) {
+                (Some(Value::Texts(files)), Some(Value::Numbers(lines))) => {
+                    let place = files.last().zip(lines.last());
+                    place.map_or_else(String::new, |(file, line)| format!("{}:{line}", escape::terminal(file)))
+                }
+                _ => String::new(),
+            }
+        }
+        Shown::Inlined => match rows.position("frame_functions").map(|position| &rows.rows[row][position]) {
+            Some(Value::Texts(functions)) => {
+                let inlined = functions.iter().rev().skip(1).map(|function| escape::terminal(function));
+                inlined.collect::<Vec<_>>().join(" > ")
+            }
+            _ => String::new(),
         },
         Shown::Type => text::lock_type(rows, row),
         Shown::Member => {

@@ -6,6 +6,7 @@ use super::sources::Sources;
 use crate::Error;
 use crate::code::Program;
 use crate::debug::{Debug, TypeMap};
+use crate::flow::Known;
 use crate::image::Image;
 use crate::store::Part;
 use crate::types::{Types, btf};
@@ -18,6 +19,7 @@ pub(super) struct Kernel {
     pub(super) types: Arc<Types>,
     pub(super) map: Option<Arc<TypeMap>>,
     pub(super) program: Program,
+    pub(super) known: Arc<Known>,
     pub(super) part: Part,
 }
 
@@ -32,9 +34,9 @@ pub(super) fn index(sources: &Sources, meter: &mut Meter<'_>, notes: &mut Vec<St
     let program = meter.stage("code", |_| Program::of(image, None));
     let debug = debug.as_ref().zip(map.as_deref());
     let source = Source { module: None, image, types: &types, debug, program: &program, kernel: None };
-    let Made { part, notes: more } = make(source, |name, work| meter.stage(name, |_| work()));
+    let Made { part, known, notes: more } = make(source, |name, work| meter.stage(name, |_| work()));
     notes.extend(more);
-    Ok(Kernel { types, map, program, part })
+    Ok(Kernel { types, map, program, known, part })
 }
 
 /// The types of a kernel.

@@ -2,7 +2,7 @@
 
 use super::kernel::Kernel;
 use super::meter::{Meter, Progress, Report};
-use super::part::{Locks, Made, Source, make};
+use super::part::{Base, Locks, Made, Source, make};
 use super::sources::Sources;
 use crate::Error;
 use crate::code::Program;
@@ -26,7 +26,7 @@ pub(super) fn index(sources: &Sources, kernel: &Kernel, meter: &mut Meter<'_>, n
         return Vec::new();
     }
     let locks = Locks::of(&kernel.part.locks, &kernel.part.globals);
-    let all = All { sources, kernel, locks };
+    let all = All { sources, kernel, base: Base { locks, known: Arc::clone(&kernel.known) } };
     let (made, errors) = meter.stage("modules", |report| all.index(report));
     notes.extend(errors.iter().take(NAMED).map(|error| format!("left out: {error}")));
     if errors.len() > NAMED {
@@ -38,7 +38,7 @@ pub(super) fn index(sources: &Sources, kernel: &Kernel, meter: &mut Meter<'_>, n
 struct All<'a> {
     sources: &'a Sources,
     kernel: &'a Kernel,
-    locks: Locks,
+    base: Base,
 }
 
 impl All<'_> {
@@ -95,7 +95,7 @@ impl All<'_> {
         let map = self.kernel.map.as_ref().map(|kernel| TypeMap::on(Arc::clone(kernel), Arc::clone(&types)));
         let program = Program::of(&image, Some(&self.kernel.program));
         let debug = debug.as_ref().zip(map.as_ref());
-        let kernel = Some(&self.locks);
+        let kernel = Some(&self.base);
         Ok(make(
             Source { module: Some(&name), image: &image, types: &types, debug, program: &program, kernel },
             |_, work| work(),

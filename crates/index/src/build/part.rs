@@ -1,8 +1,8 @@
 //! One image, of the kernel or of a module, and what is said of it in an index.
 
 use crate::code::{FunctionId, Program};
-use crate::debug::{Debug, Frame, TypeMap};
-use crate::flow::{self, Answer, Object, Question, answer_sites};
+use crate::debug::{self, Debug, Frame, TypeMap};
+use crate::flow::{self, Answer, Engine, Known, Object, Question};
 use crate::image::Image;
 use crate::layout::{Globals, addresses_of, lock_members, object_of};
 use crate::nesting::{Nesting, Role, roles};
@@ -21,14 +21,23 @@ pub(super) struct Source<'a> {
     pub types: &'a Types,
     pub debug: Option<(&'a Debug<'a>, &'a TypeMap)>,
     pub program: &'a Program,
-    /// The kernel's locks, of a module.
-    pub kernel: Option<&'a Locks>,
+    /// Of a module: what the kernel has.
+    pub kernel: Option<&'a Base>,
 }
 
 /// What was made of an image.
 pub(super) struct Made {
     pub part: Part,
+    /// What was known of the image beside what each function says.
+    pub known: Arc<Known>,
     pub notes: Vec<String>,
+}
+
+/// What a module needs of its kernel to be understood.
+#[derive(Debug)]
+pub(super) struct Base {
+    pub locks: Locks,
+    pub known: Arc<Known>,
 }
 
 /// The locks of an image by what they are called, to look up what sites lock.
@@ -61,19 +70,26 @@ pub(super) fn make(source: Source<'_>, mut stage: impl FnMut(&str, &mut dyn FnMu
         globals = Some(Globals::new(image, types, variables.as_deref().unwrap_or_default()));
     });
     let mut answers = Vec::new();
+    let mut known = Arc::default();
     stage("what sites lock", &mut || {
         let sources =
             flow::Sources { image, types, functions: &program.functions, landmarks: &program.landmarks, debug };
         let questions: Vec<_> = program.sites.iter().map(question).collect();
-        answers = answer_sites(sources, &questions);
+        let engine = Engine::on(sources, source.kernel.map(|kernel| Arc::clone(&kernel.known)));
+        answers = engine.answer(&questions);
+        known = Arc::clone(engine.known());
     });
-    let mut known = Vec::new();
+    let mut known_roles = Vec::new();
     stage("nesting", &mut || {
         let nesting = Nesting::new(image, program, &answers);
         part.nesting = nesting.rows();
-        known = roles(&nesting);
+        known_roles = roles(&nesting);
     });
-    stage("lines", &mut || part.calls = calls(program, debug.map(|(debug, _)| debug)));
+    let mut declared = Vec::new();
+    stage("lines", &mut || {
+        part.calls = calls(program, debug.map(|(debug, _)| debug));
+        declared = declarations(program, debug);
+    });
     stage("rows", &mut || {
         if let Some(mut globals) = globals.take() {
             note_sites(&mut globals, source, &answers);
@@ -85,12 +101,12 @@ pub(super) fn make(source: Source<'_>, mut stage: impl FnMut(&str, &mut dyn FnMu
         }
         let locks = Locks::of(&part.locks, &part.globals);
         part.sites = sites(source, &answers, &locks, &part.calls);
-        part.functions = functions(program, &known);
+        part.functions = functions(program, &known_roles, &declared);
     });
     if let Some(losses) = debug.map(|(debug, _)| debug.losses()).filter(|losses| losses.units > 0) {
         notes.push(format!("{}: {} damaged units of debug information were left out", name(source), losses.units));
     }
-    Made { part, notes }
+    Made { part, known, notes }
 }
 
 fn name(source: Source<'_>) -> &str {
@@ -112,18 +128,26 @@ fn note_sites(globals: &mut Globals<'_>, source: Source<'_>, answers: &[Answer])
     }
 }
 
-fn functions(program: &Program, roles: &[Role]) -> Vec<FunctionRow> {
-    let row = |(function, role): (&crate::code::Function, &Role)| FunctionRow {
+/// Where the source has each function.
+fn declarations(program: &Program, debug: Option<(&Debug<'_>, &TypeMap)>) -> Vec<Option<(Arc<str>, u32)>> {
+    let addresses: Vec<u64> = program.functions.iter().map(|(_, function)| function.range.start).collect();
+    let Some((debug, map)) = debug else { return vec![None; addresses.len()] };
+    let place = |function: Option<debug::Function>| function.map(|function| (function.file, function.line));
+    debug.functions(map, &addresses).into_iter().map(place).collect()
+}
+
+fn functions(program: &Program, roles: &[Role], places: &[Option<(Arc<str>, u32)>]) -> Vec<FunctionRow> {
+    let row = |((function, role), place): ((&crate::code::Function, &Role), &Option<(Arc<str>, u32)>)| FunctionRow {
         address: function.range.start,
         bytes: function.range.end - function.range.start,
         name: Arc::clone(&function.name),
         aliases: function.aliases.clone(),
         cold: function.cold.clone(),
         role: role.name(),
-        file: None,
-        line: None,
+        file: place.as_ref().map(|(file, _)| Arc::clone(file)),
+        line: place.as_ref().map(|&(_, line)| line),
     };
-    program.functions.iter().map(|(_, function)| function).zip(roles).map(row).collect()
+    program.functions.iter().map(|(_, function)| function).zip(roles).zip(places).map(row).collect()
 }
 
 /// The calls with their places in the source, ascending by address.
@@ -192,11 +216,11 @@ fn named(source: Source<'_>, locks: &Locks, object: &Object) -> (String, Option<
     match object {
         Object::Member { declaring, path } => {
             let object = member(*declaring, path);
-            let known = locks.members.get(&object).or_else(|| source.kernel?.members.get(&object)).copied();
+            let known = locks.members.get(&object).or_else(|| source.kernel?.locks.members.get(&object)).copied();
             (object, known)
         }
         Object::Global { address } => {
-            let known = locks.globals.get(address).or_else(|| source.kernel?.globals.get(address)).cloned();
+            let known = locks.globals.get(address).or_else(|| source.kernel?.locks.globals.get(address)).cloned();
             known.map_or_else(|| (symbol(source.image, *address), None), |(object, known)| (object, Some(known)))
         }
         Object::Pointer { declaring, path } => (member(*declaring, path), None),

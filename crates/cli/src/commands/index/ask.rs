@@ -4,11 +4,13 @@ use super::cache;
 use crate::commands::output::{Form, Output, top};
 use anyhow::{Context, Result};
 use clap::Args;
+use lima_index::layout::LINE_BYTES;
 use lima_index::query;
 use lima_index::store::Index;
 use lima_model::LockType;
 use lima_model::table::Rows;
 use lima_report::index::{Answer, Source, Subject, answer};
+use lima_report::units;
 use std::path::PathBuf;
 
 /// How many rows a table shows when nothing else is asked for.
@@ -72,7 +74,7 @@ impl FormArguments {
         self.output.write(&answer(&said, self.format.into(), self.output.width())?)?;
         if self.format == Form::Csv {
             if cut > 0 {
-                eprintln!("{}", lima_report::units::of(cut, "more row", "more rows"));
+                eprintln!("{}", units::of(cut, "more row", "more rows"));
             }
             notes.iter().for_each(|note| eprintln!("note: {}", lima_model::escape::terminal(note)));
         }
@@ -252,7 +254,11 @@ pub struct Show {
 impl Show {
     pub(super) fn answer(&self) -> Result<()> {
         let index = self.how.index()?;
-        self.how.show(Subject::Layout, &index, query::show(&index, &self.name, self.expand)?, &[])
+        let rows = query::show(&index, &self.name, self.expand)?;
+        let bytes = rows.number(0, "struct_size");
+        let lines = bytes.div_ceil(u64::from(LINE_BYTES));
+        let notes = [format!("{bytes} bytes, {}", units::of(lines, "cache line", "cache lines"))];
+        self.how.show(Subject::Layout, &index, rows, &notes)
     }
 }
 

@@ -24,6 +24,9 @@ pub struct Site {
     pub module: Option<String>,
     /// The function that it is in.
     pub function: String,
+    /// How far into that function.
+    #[serde(default)]
+    pub offset: Option<String>,
     /// The files of the functions that were inlined, the innermost first.
     #[serde(default)]
     pub frame_files: Vec<String>,
@@ -63,9 +66,13 @@ impl Sites {
 }
 
 impl Site {
-    /// What says that a site of another index of the same kernel is the same.
-    pub fn key(&self) -> (Option<&str>, &str) {
-        (self.module.as_deref(), &self.address)
+    /// What says that a site of another index of the same kernel is the same: its address, or for modules, which two
+    /// indexes may lay out differently, its place in the function.
+    pub fn key(&self) -> (Option<&str>, &str, &str) {
+        match (&self.module, &self.offset) {
+            (Some(module), Some(offset)) => (Some(module), &self.function, offset),
+            (module, _) => (module.as_deref(), "", &self.address),
+        }
     }
 
     /// Whether it has an answer.

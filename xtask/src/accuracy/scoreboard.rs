@@ -83,20 +83,21 @@ impl Scoreboard {
         let total = ("all", self.total());
         let _ = writeln!(
             out,
-            "{mode:<14}{:>8}{:>10}{:>9}{:>8}{:>8}{:>7}{:>8}{:>7}{:>8}{:>10}",
-            "sites", "resolved", "%", "source", "right", "wider", "beyond", "wrong", "silent", "wrong/1e4"
+            "{mode:<14}{:>8}{:>10}{:>9}{:>8}{:>8}{:>7}{:>9}{:>8}{:>7}{:>8}{:>10}",
+            "sites", "resolved", "%", "source", "right", "wider", "variable", "beyond", "wrong", "silent", "wrong/1e4"
         );
         let families = self.families.iter().map(|(name, score)| (*name, score.clone()));
         for (name, score) in families.chain([total]) {
             let _ = writeln!(
                 out,
-                "  {name:<12}{:>8}{:>10}{:>9.2}{:>8}{:>8}{:>7}{:>8}{:>7}{:>8}{:>10.2}",
+                "  {name:<12}{:>8}{:>10}{:>9.2}{:>8}{:>8}{:>7}{:>9}{:>8}{:>7}{:>8}{:>10.2}",
                 score.sites,
                 score.resolved,
                 score.resolved_percent(),
                 score.known,
                 score.count(Verdict::Right),
                 score.count(Verdict::Wider),
+                score.count(Verdict::Variable),
                 score.count(Verdict::Beyond),
                 score.count(Verdict::Wrong),
                 score.count(Verdict::Silent),

@@ -11,6 +11,9 @@ pub enum Verdict {
     Right,
     /// It says the same place by a struct around the one that declares the lock.
     Wider,
+    /// It names a variable and an offset in it, as BTF knows no types of variables: the variable is not another one than
+    /// the source's, where that names one.
+    Variable,
     /// The source says only which pointer leads to the lock; it says more.
     Beyond,
     /// It says something else.
@@ -81,6 +84,17 @@ fn judge(answer: &str, site: &Site, lock: &Lock, oracle: &mut Oracle, file: &str
         && variable.declaring.is_some_and(|declaring| is_member(place, &normal(&dotted(declaring, &variable.path))))
     {
         return Verdict::Right;
+    }
+    // `symbol+0x10`, or a variable that is more than a lock: a symbol has no part that begins with a dot.
+    let symbol = site.object.split('+').next().unwrap_or("");
+    if site.method == "address"
+        && !normal(symbol).contains('.')
+        && (!place.path.is_empty() || site.object.contains('+'))
+    {
+        match &place.root {
+            Root::Global { name, .. } if *name != normal(symbol) => {}
+            _ => return Verdict::Variable,
+        }
     }
     let full = normal(&place.full);
     let wider = full.contains('.') && answer.split_once('.').is_some_and(|(_, path)| path == full);

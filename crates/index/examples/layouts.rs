@@ -15,10 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("which file?")?;
     let list = std::env::args().nth(2).unwrap_or_default();
     let bytes;
-    let image = match Image::open(Path::new(&path)) {
-        Ok(image) => Some(image),
-        Err(_) => None,
-    };
+    let image = Image::open(Path::new(&path)).ok();
     let section = match &image {
         Some(image) => image.btf()?.ok_or("no section .BTF")?,
         None => {

@@ -137,17 +137,18 @@ fn declarations(program: &Program, debug: Option<(&Debug<'_>, &TypeMap)>) -> Vec
 }
 
 fn functions(program: &Program, roles: &[Role], places: &[Option<(Arc<str>, u32)>]) -> Vec<FunctionRow> {
-    let row = |((function, role), place): ((&crate::code::Function, &Role), &Option<(Arc<str>, u32)>)| FunctionRow {
+    let row = |function: &crate::code::Function, role: &Role, place: Option<&(Arc<str>, u32)>| FunctionRow {
         address: function.range.start,
         bytes: function.range.end - function.range.start,
         name: Arc::clone(&function.name),
         aliases: function.aliases.clone(),
         cold: function.cold.clone(),
         role: role.name(),
-        file: place.as_ref().map(|(file, _)| Arc::clone(file)),
-        line: place.as_ref().map(|&(_, line)| line),
+        file: place.map(|(file, _)| Arc::clone(file)),
+        line: place.map(|&(_, line)| line),
     };
-    program.functions.iter().map(|(_, function)| function).zip(roles).zip(places).map(row).collect()
+    let described = program.functions.iter().zip(roles).zip(places);
+    described.map(|(((_, function), role), place)| row(function, role, place.as_ref())).collect()
 }
 
 /// The calls with their places in the source, ascending by address.

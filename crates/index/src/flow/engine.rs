@@ -169,7 +169,9 @@ impl<'a> Engine<'a> {
 /// What the whole code says beyond declarations.
 fn learn(sources: &Sources<'_>, known: &Known) -> Learned {
     let functions: Vec<FunctionId> = sources.functions.iter().map(|(id, _)| id).collect();
-    let noted: Vec<(Vec<Fact>, Vec<(TypeId, FunctionId)>)> = functions
+    /// Facts, and the types that functions use.
+    type Noted = (Vec<Fact>, Vec<(TypeId, FunctionId)>);
+    let noted: Vec<Noted> = functions
         .par_chunks(64)
         .map_init(Workspace::default, |workspace, functions| {
             let (mut facts, mut used) = (Vec::new(), Vec::new());

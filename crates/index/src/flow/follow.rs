@@ -501,10 +501,12 @@ impl Follower {
     }
 
     fn read(&mut self, address: Value, bytes: u8, per_cpu: bool) -> Value {
-        if !per_cpu && bytes == 8 && self.values.is_stack(address.node) {
-            if let Some(value) = self.state.slot(address.node, address.offset) {
-                return value;
-            }
+        if !per_cpu
+            && bytes == 8
+            && self.values.is_stack(address.node)
+            && let Some(value) = self.state.slot(address.node, address.offset)
+        {
+            return value;
         }
         self.values.load(address, bytes, per_cpu)
     }

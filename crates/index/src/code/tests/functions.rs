@@ -20,7 +20,8 @@ fn symbol(name: &str, address: u64, size: u64, kind: SymbolKind, global: bool) -
 
 fn functions(symbols: &[Symbol], code: Vec<u8>) -> Functions {
     let memory = Bytes(0x1000, code);
-    Functions::new(symbols, vec![0x1000..0x1000 + memory.1.len() as u64], &memory, &mut X86::default())
+    let code = 0x1000..0x1000 + memory.1.len() as u64;
+    Functions::new(symbols, Vec::from([code]), &memory, &mut X86::default())
 }
 
 #[test]
@@ -84,7 +85,8 @@ fn cold_parts_belong_to_who_jumps_there() {
     assert_eq!(found.len(), 4);
     assert_eq!(found.containing(0x1033), found.starting(0x1010));
     let second = &found[found.starting(0x1010).expect("a function")];
-    assert_eq!((second.cold.as_slice(), second.bytes()), (&[0x1030..0x1038][..], 0x18));
+    let cold = 0x1030..0x1038;
+    assert_eq!((second.cold.as_slice(), second.bytes()), ([cold].as_slice(), 0x18));
     // Nobody is called `h`: it stays what it is.
     assert_eq!(&*found[found.containing(0x1038).expect("a function")].name, "h.cold.7");
 }

@@ -99,18 +99,19 @@ static __always_inline void name_holder(struct ended *ended, struct wait *wait)
 	ended->unknown_ns = wait->unknown_ns;
 }
 
-/* Adds the wait to its totals, and says whether there was room. The stack of a new key is made sure of. */
+/* Adds the wait to its totals, and says whether there was room. The stack of a key that is not known yet is made sure of. */
 static __always_inline bool add_up_totals(void *ctx, struct walk *walk, struct ended *ended)
 {
 	int added = add_to_totals(ended);
 	__u64 stack;
 
-	if (added != ADDED_NEW)
-		return added;
+	if (added == ADDED)
+		return true;
 	stack = confirm(ctx, walk, ended->key.stack, ended->end_ns);
 	if (stack == ended->key.stack)
-		return true;
-	drop_totals(ended);
+		return added;
+	if (added)
+		drop_totals(ended);
 	ended->key.stack = stack;
 	return add_to_totals(ended);
 }

@@ -22,7 +22,9 @@ fn record(limits: &[&str]) -> Recorded {
     let _tenants = names.each_ref().map(|name| Tenant::create(name).unwrap());
     let mut command = lima(["record", "--threshold", "0"]);
     command.args(names.iter().map(|name| format!("--tenant=/{name}"))).args(limits).arg("-o").arg(&trace).arg("--");
-    command.args([common::LIMA, "lab", "load", "hammer", "--seconds", "1.5", "--dir"]).arg(folder.path());
+    command
+        .args([common::LIMA, "lab", "load", "hammer", "--threads", "18", "--seconds", "1.5", "--dir"])
+        .arg(folder.path());
     command.args(["--tenant", &names[0], "--tenant", &names[1]]);
     let output = command.output().unwrap();
     assert!(output.status.success(), "a loss is no failure: {}", shown(&output.stderr));
@@ -92,8 +94,15 @@ fn a_full_map_of_totals_and_a_full_buffer() {
     assert_eq!(recorded.sum("totals", "waits") + full, all, "waits kept and lost make up all");
     assert_eq!(recorded.sum("tasks", "waits") + recorded.lost("tasks_full"), all, "the same by task");
     assert!(recorded.lost("totals_full_wait_ns") > 0);
-    let others =
-        ["totals_full_wait_ns", "tasks_full", "events_dropped", "stacks_dropped", "stack_unknown", "notices_dropped"];
+    let others = [
+        "totals_full_wait_ns",
+        "tasks_full",
+        "share_lost_ns",
+        "events_dropped",
+        "stacks_dropped",
+        "stack_unknown",
+        "notices_dropped",
+    ];
     recorded.is_shown("totals_full", &others);
 }
 

@@ -3,6 +3,7 @@
 //! One narrow seam keeps the architecture out of everything else: [`Lift`] turns bytes into [`Instruction`]s. x86-64
 //! is `x86.rs`.
 
+mod arguments;
 pub mod calls;
 pub(crate) mod constants;
 pub mod conventions;
@@ -10,19 +11,18 @@ pub mod functions;
 pub mod graph;
 pub mod landmarks;
 pub mod operation;
-pub mod primitives;
 mod program;
 pub mod sites;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod x86;
 
+pub use arguments::argument_register;
 pub use calls::{Call, CallKind, Calls};
 pub use functions::{Function, FunctionId, Functions};
 pub use graph::{Block, Graph, Surroundings};
 pub use landmarks::Landmarks;
 pub use operation::{Instruction, Operand, Operation, Place, Register, Registers, Target};
-pub use primitives::Primitive;
 pub use program::Program;
 pub use sites::{Primitives, Site};
 

@@ -1,11 +1,12 @@
 //! The lock sites of an image: every call of a lock function.
 
+use super::argument_register;
 use super::calls::{CallKind, Calls};
 use super::constants::{self, Known};
 use super::functions::{FunctionId, Functions};
 use super::graph::{Graph, Surroundings};
-use super::primitives::{self, Primitive, argument_register};
 use super::x86::X86;
+use lima_model::primitive::{Primitive, is_inner};
 use lima_model::words::Operation;
 use rayon::prelude::{IntoParallelRefMutIterator, ParallelIterator};
 use rustc_hash::FxHashMap;
@@ -80,7 +81,7 @@ pub fn sites(functions: &Functions, calls: &Calls, primitives: &Primitives, arou
                 primitive,
                 operation: primitive.operation,
                 tail: call.kind == CallKind::Tail,
-                own: functions[call.caller].names().any(|name| primitives::is_inner(name)),
+                own: functions[call.caller].names().any(|name| is_inner(name)),
                 lock_name: None,
                 class_key: None,
             })

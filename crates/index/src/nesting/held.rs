@@ -3,10 +3,10 @@
 //! A lock is held from the site that takes it, on the branch where that succeeded, until a site that lets the same
 //! object go. What the functions called take and let go for this one counts too, one call deep.
 
-use crate::code::primitives::Success;
 use crate::code::{Graph, Instruction, Operation, Outcome, Target};
 use crate::flow::Object;
 use lima_model::LockType;
+use lima_model::primitive::Success;
 
 /// A lock, as far as one can be told from another.
 #[derive(Clone, Copy, Debug)]

@@ -8,13 +8,13 @@ mod roles;
 #[cfg(test)]
 mod tests;
 
-use crate::code::primitives::Success;
 use crate::code::x86::X86;
 use crate::code::{FunctionId, Graph, Lift, Memory, Outcome, Program, Site};
 use crate::flow::{Answer, Object};
 use crate::image::Image;
 use crate::rows::NestingRow;
 use held::{Body, Event, Lock};
+use lima_model::primitive::Success;
 use lima_model::words::Operation;
 use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
 use rustc_hash::FxHashMap;

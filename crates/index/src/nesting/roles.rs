@@ -1,8 +1,8 @@
 //! What functions are to locks.
 
 use super::Nesting;
-use crate::code::primitives;
 use crate::flow::Object;
+use lima_model::primitive::is_inner;
 use lima_model::words::{Operation, SiteMethod};
 
 /// The cause of sites whose lock is a parameter of the function, when not all callers hand over the same.
@@ -40,7 +40,7 @@ impl Role {
 pub fn roles(nesting: &Nesting<'_>) -> Vec<Role> {
     let functions = &nesting.program.functions;
     let role = |(id, function): (_, &crate::code::Function)| {
-        if function.names().any(|name| primitives::is_inner(name)) {
+        if function.names().any(|name| is_inner(name)) {
             return Role::Primitive;
         }
         if nesting.counted(id).next().is_none() {

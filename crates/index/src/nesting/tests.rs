@@ -3,7 +3,7 @@
 use super::{Nesting, Role, roles};
 use crate::code::tests::{each_way, function};
 use crate::code::x86::X86;
-use crate::code::{Program, constants};
+use crate::code::{Program, argument_register, constants};
 use crate::flow::{Answer, Object};
 use crate::image::Image;
 use lima_model::words::SiteMethod;
@@ -40,7 +40,7 @@ fn answers(image: &Image, program: &Program) -> Vec<Answer> {
         let block = graph.block_at(site.address).expect("a block");
         let operations = graph.operations(block);
         let at = operations.partition_point(|instruction| instruction.address < site.address);
-        let known = constants::before(&graph, block, at)[usize::from(site.primitive.lock_register().0)];
+        let known = constants::before(&graph, block, at)[usize::from(argument_register(site.primitive.lock).0)];
         let object =
             known.map_or(Object::Unknown("test"), |address| Object::Global { address: address.cast_unsigned() });
         Answer { object, alternatives: Vec::new(), method: SiteMethod::Address }

@@ -1,83 +1,7 @@
-//! The kernel's lock functions: what each does, to what, and which argument is the lock.
-//!
-//! Variants come from configurations as much as from versions: `_nested` ones exist only in kernels with lockdep, where
-//! the plain ones are gone; on PREEMPT_RT spinlocks are `rt_spin_lock` and its kin.
+//! The lock functions' names, by family.
 
-use super::operation::Register;
-use lima_model::LockType;
-use lima_model::words::{Mode, Operation};
-use rustc_hash::FxHashMap;
-use std::sync::OnceLock;
-
-/// A lock function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Primitive {
-    /// Its name.
-    pub name: &'static str,
-    /// What it does.
-    pub operation: Operation,
-    /// What it locks. Of the functions that serve `spinlock_t` and `raw_spinlock_t` alike: the latter.
-    pub lock_type: LockType,
-    /// How.
-    pub mode: Mode,
-    /// Which argument is the address of the lock, from 0.
-    pub lock: u8,
-    /// Of an initialiser: which argument is the lock's name.
-    pub lock_name: Option<u8>,
-    /// Of an initialiser: which argument is the lock's class key.
-    pub class_key: Option<u8>,
-    /// Which argument, when it is true, turns acquiring into trying (`__percpu_down_read`).
-    pub tries_if: Option<u8>,
-}
-
-impl Primitive {
-    /// The lock function of this name.
-    pub fn named(name: &str) -> Option<&'static Self> {
-        static ALL: OnceLock<FxHashMap<&'static str, Primitive>> = OnceLock::new();
-        ALL.get_or_init(|| families().map(|primitive| (primitive.name, primitive)).collect()).get(name)
-    }
-
-    /// All of them.
-    pub fn all() -> impl Iterator<Item = Self> {
-        families()
-    }
-
-    /// With which result it has the lock afterwards.
-    pub fn success(&self) -> Success {
-        let can_be_interrupted =
-            ["_interruptible", "_killable", "_timeout"].iter().any(|part| self.name.contains(part));
-        match self.operation {
-            Operation::Try if matches!(self.name, "down_trylock" | "lockref_put_or_lock" | "lockref_get_or_lock") => {
-                Success::Zero
-            }
-            Operation::Try => Success::Other,
-            Operation::Acquire if can_be_interrupted || self.name.starts_with("ww_mutex_lock") => Success::Zero,
-            _ => Success::Always,
-        }
-    }
-
-    /// The register that has the address of the lock.
-    pub fn lock_register(&self) -> Register {
-        argument_register(self.lock)
-    }
-}
-
-/// With which result of a lock function the lock is held afterwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Success {
-    /// With any.
-    Always,
-    /// With 0.
-    Zero,
-    /// With any but 0.
-    Other,
-}
-
-/// The register of an argument, from 0, by the C calling convention; there are six.
-pub fn argument_register(argument: u8) -> Register {
-    const REGISTERS: [Register; 6] = [Register(5), Register(4), Register(1), Register(2), Register(8), Register(9)];
-    REGISTERS[usize::from(argument).min(5)]
-}
+use super::Primitive;
+use crate::words::{LockType, Mode, Operation};
 
 /// One row for the functions of one operation on one type: their names, and which argument is the lock.
 type Family = (Operation, LockType, Mode, u8, &'static [&'static str]);
@@ -322,7 +246,8 @@ const INITIALISERS: &[(&str, LockType, bool)] = &[
     ("__init_swait_queue_head", LockType::RawSpinlock, true),
 ];
 
-fn families() -> impl Iterator<Item = Primitive> {
+/// All lock functions.
+pub(super) fn families() -> impl Iterator<Item = Primitive> {
     let operations = FAMILIES.iter().flat_map(|&(operation, lock_type, mode, lock, names)| {
         names.iter().map(move |&name| Primitive {
             name,
@@ -346,74 +271,4 @@ fn families() -> impl Iterator<Item = Primitive> {
         tries_if: None,
     });
     operations.chain(initialisers)
-}
-
-/// Whether a function is part of how lock functions work: what it locks is the lock's own (`mutex.wait_lock`).
-pub fn is_inner(name: &str) -> bool {
-    const BEGINNINGS: &[&str] = &[
-        "__mutex_",
-        "mutex_optimistic_",
-        "__ww_mutex_",
-        "rwsem_",
-        "__rwsem_",
-        "rwbase_",
-        "__rwbase_",
-        "rt_mutex_",
-        "__rt_mutex_",
-        "task_blocks_on_rt_mutex",
-        "remove_waiter",
-        "try_to_take_rt_mutex",
-        "mark_wakeup_next_waiter",
-        "rtlock_",
-        "__percpu_rwsem_",
-        "percpu_rwsem_",
-        "queued_spin_",
-        "queued_read_",
-        "queued_write_",
-        "native_queued_spin_",
-        "__pv_queued_spin_",
-    ];
-    const NAMES: &[&str] = &[
-        "__down",
-        "__down_common",
-        "___down_common",
-        "__down_interruptible",
-        "__down_killable",
-        "__down_timeout",
-        "__up",
-    ];
-    let name = name.split('.').next().unwrap_or(name);
-    Primitive::named(name).is_some()
-        || NAMES.contains(&name)
-        || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_name_stands_twice() {
-        let mut names: Vec<_> = Primitive::all().map(|primitive| primitive.name).collect();
-        let count = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), count);
-    }
-
-    #[test]
-    fn the_lock_is_not_always_the_first_argument() {
-        assert_eq!(Primitive::named("mutex_lock").map(Primitive::lock_register), Some(Register(5)));
-        assert_eq!(Primitive::named("refcount_dec_and_lock").map(Primitive::lock_register), Some(Register(4)));
-        assert_eq!(Primitive::named("__pfx_mutex_lock"), None);
-    }
-
-    #[test]
-    fn the_inside_of_primitives_is_told_by_name() {
-        assert!(is_inner("__mutex_lock.constprop.0"));
-        assert!(is_inner("rwsem_down_write_slowpath"));
-        assert!(is_inner("_raw_spin_lock"));
-        assert!(!is_inner("ext4_file_write_iter"));
-        assert!(!is_inner("__percpu_counter_init"));
-    }
 }

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Taking a lock and letting it go, in every context, with the time it took. */
+#include "lima_locks.h"
+
+int lima_row_take(struct lima_row *row, struct lima_grip *grip)
+{
+	u64 waited;
+	int error;
+
+	row->tries++;
+	row->began_ns = lima_now();
+	error = row->way->take(row->lock->subject, grip);
+	row->taken_ns = lima_now();
+	waited = row->taken_ns - row->began_ns;
+	if (error) {
+		row->failures++;
+		lima_span_add(&row->failed_wait, waited);
+	} else {
+		row->acquisitions++;
+		lima_span_add(&row->wait, waited);
+	}
+	return error;
+}
+
+void lima_row_drop(struct lima_row *row, struct lima_grip *grip)
+{
+	row->dropped_ns = lima_now();
+	row->way->drop(row->lock->subject, grip);
+	lima_span_add(row->way->downgrade ? &row->read_hold : &row->hold, row->dropped_ns - row->taken_ns);
+}
+
+static void downgrade(struct lima_row *row, struct lima_grip *grip)
+{
+	lima_span_add(&row->hold, lima_now() - row->taken_ns);
+	row->way->downgrade(row->lock->subject, grip);
+	row->taken_ns = lima_now();
+}
+
+void lima_row_hold(const struct lima_row *row, enum lima_hold hold, unsigned int us)
+{
+	bool can_sleep = row->way->flags & LIMA_SLEEPS && row->context == LIMA_TASK;
+
+	if (!us)
+		return;
+	if (can_sleep && hold != LIMA_HOLD_BUSY)
+		lima_sleep_us(us);
+	else
+		lima_spin_us(us);
+}
+
+static void inner_turn(struct lima_worker *worker)
+{
+	struct lima_grip grip = {};
+
+	if (lima_row_take(&worker->inner, &grip))
+		return;
+	/* What it is inside of may forbid sleeping. */
+	lima_row_hold(&worker->inner, LIMA_HOLD_BUSY, worker->crew->plan.inner_hold_us);
+	lima_row_drop(&worker->inner, &grip);
+}
+
+/* Lets a turn be taken in an interrupt on this CPU. It may not be over when this returns: see `turned`. */
+static void interrupt(struct lima_worker *worker, enum lima_context context, void (*turn)(struct lima_worker *worker))
+{
+	worker->turn = turn;
+	reinit_completion(&worker->turned);
+	if (context == LIMA_HARDIRQ) {
+		irq_work_queue(&worker->irq_work);
+		return;
+	}
+	local_bh_disable();
+	tasklet_schedule(&worker->tasklet);
+	local_bh_enable();
+}
+
+static void irq_work_turn(struct irq_work *work)
+{
+	struct lima_worker *worker = container_of(work, struct lima_worker, irq_work);
+
+	worker->turn(worker);
+	complete(&worker->turned);
+}
+
+static void tasklet_turn(struct tasklet_struct *tasklet)
+{
+	struct lima_worker *worker = container_of(tasklet, struct lima_worker, tasklet);
+
+	worker->turn(worker);
+	complete(&worker->turned);
+}
+
+static void outer_turn(struct lima_worker *worker)
+{
+	const struct lima_plan *plan = &worker->crew->plan;
+	bool interrupted = worker->has_inner && worker->inner.context != worker->outer.context;
+	struct lima_grip grip = {};
+
+	if (lima_row_take(&worker->outer, &grip))
+		return;
+	if (interrupted)
+		interrupt(worker, worker->inner.context, inner_turn);
+	else if (worker->has_inner)
+		inner_turn(worker);
+	lima_row_hold(&worker->outer, plan->hold, plan->hold_us);
+	if (worker->outer.way->downgrade) {
+		downgrade(&worker->outer, &grip);
+		lima_row_hold(&worker->outer, plan->hold, plan->hold_us);
+	}
+	lima_row_drop(&worker->outer, &grip);
+	if (interrupted)
+		wait_for_completion(&worker->turned);
+}
+
+static void turn_in_context(struct lima_worker *worker)
+{
+	unsigned long flags;
+
+	switch (worker->outer.context) {
+	case LIMA_TASK:
+		outer_turn(worker);
+		break;
+	case LIMA_IRQS_OFF:
+		local_irq_save(flags);
+		outer_turn(worker);
+		local_irq_restore(flags);
+		break;
+	case LIMA_BH_OFF_CONTEXT:
+		local_bh_disable();
+		outer_turn(worker);
+		local_bh_enable();
+		break;
+	case LIMA_SOFTIRQ:
+	case LIMA_HARDIRQ:
+		interrupt(worker, worker->outer.context, outer_turn);
+		wait_for_completion(&worker->turned);
+		break;
+	}
+}
+
+void lima_play_take(struct lima_worker *worker)
+{
+	const struct lima_plan *plan = &worker->crew->plan;
+	unsigned int i;
+
+	for (i = 0; i < plan->count && !lima_late(worker->crew); i++) {
+		turn_in_context(worker);
+		if (plan->gap_us)
+			lima_sleep_us(plan->gap_us);
+		cond_resched();
+	}
+}
+
+void lima_turns_prepare(struct lima_worker *worker)
+{
+	worker->irq_work = IRQ_WORK_INIT_HARD(irq_work_turn);
+	tasklet_setup(&worker->tasklet, tasklet_turn);
+	init_completion(&worker->turned);
+}
+
+/* An interrupt says that its turn is over a little before it is. */
+void lima_turns_end(struct lima_worker *worker)
+{
+	irq_work_sync(&worker->irq_work);
+	tasklet_kill(&worker->tasklet);
+}

@@ -94,10 +94,13 @@ impl Judge<'_> {
         if self.is_handed_over(value, itself) {
             return unknown(LOCK_OF_THE_CALLER);
         }
-        if let Some(answer) = self.container(value, lock_type) {
+        // A number alone is in no struct.
+        if value.node != ZERO
+            && let Some(answer) = self.container(value, lock_type)
+        {
             return answer;
         }
-        unknown(self.cause(value, itself))
+        unknown(self.cause(value))
     }
 
     /// Whether the lock itself is a parameter of the function, and nothing else is known of it.
@@ -374,11 +377,14 @@ impl Judge<'_> {
     }
 
     /// Why nothing was found.
-    fn cause(&self, value: Value, itself: bool) -> &'static str {
+    fn cause(&self, value: Value) -> &'static str {
         let values = &self.follower.values;
-        if itself || self.evidence.clues(value.node).next().is_none() {
+        let mut clues = self.evidence.clues(value.node);
+        // What the lock function says it is tells nothing.
+        if clues.all(|clue| i64::from(clue.at) == value.offset.wrapping_neg() && self.is_lock(clue.of).is_some()) {
             return match values.node(value.node) {
-                Node::Entry(_) => LOCK_OF_THE_CALLER,
+                Node::Entry(_) if value.offset == 0 => LOCK_OF_THE_CALLER,
+                Node::Entry(_) => "untyped parameter",
                 Node::Load { address, .. } if address.node == STACK => "pointer on the stack",
                 Node::Load { .. } => "pointer of unknown origin",
                 Node::Result(_) => "returned by a call",

@@ -13,6 +13,8 @@ mod follow;
 mod gather;
 mod known;
 mod learn;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use crate::types::TypeId;

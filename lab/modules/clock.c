@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /* Time: reading it, letting it pass. */
 #include <linux/delay.h>
 #include <linux/timekeeping.h>

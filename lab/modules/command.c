@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /* From the text of a command to its result. One command runs at a time. */
 #include <linux/seq_file.h>
 #include <linux/slab.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /* The threads of a command. None of them outlives it. */
 #include <linux/cpumask.h>
 #include <linux/kthread.h>
@@ -61,31 +61,88 @@ static int cpu_of(unsigned int number)
 	return cpu < nr_cpu_ids ? cpu : cpumask_first(cpu_online_mask);
 }
 
-static void row_init(struct lima_row *row, const char *lock, const char *way, unsigned int turn,
-		     enum lima_context context)
+static void add_row(struct lima_worker *worker, const char *lock, const char *way, enum lima_context context)
 {
-	row->lock = lima_lock_find(lock, turn);
+	struct lima_row *row = &worker->rows[worker->row_count++];
+
+	row->lock = lima_lock_find(lock, worker->number, worker->cpu);
 	row->way = lima_way_find(row->lock, way);
 	row->context = context;
 }
 
+static void cast(struct lima_worker *worker, const char *role, void (*play)(struct lima_worker *worker))
+{
+	worker->role = role;
+	worker->play = play;
+}
+
+/* Who does what. The holder is the first worker. */
+static void worker_cast(struct lima_worker *worker)
+{
+	const struct lima_plan *plan = &worker->crew->plan;
+	bool first = !worker->number;
+
+	switch (plan->verb) {
+	case LIMA_FAIL:
+		cast(worker, first ? "holder" : "failer", first ? lima_play_fail_holder : lima_play_fail);
+		break;
+	case LIMA_BLOCK:
+		cast(worker, first ? "holder" : "waiter", first ? lima_play_block_holder : lima_play_block);
+		break;
+	case LIMA_HANDOVER:
+		cast(worker, first ? "taker" : "releaser",
+		     first ? lima_play_handover_taker : lima_play_handover_releaser);
+		break;
+	case LIMA_CHURN:
+		cast(worker, "churner", lima_play_churn);
+		lima_churn_rows(worker);
+		return;
+	default:
+		cast(worker, "taker", lima_play_take);
+	}
+	if (first && (plan->verb == LIMA_FAIL || plan->verb == LIMA_BLOCK)) {
+		add_row(worker, plan->lock_name, plan->holder_way_name, LIMA_TASK);
+		return;
+	}
+	add_row(worker, plan->lock_name, plan->way_name, plan->context);
+	if (plan->inner_lock_name[0])
+		add_row(worker, plan->inner_lock_name, plan->inner_way_name,
+			plan->inner_context == LIMA_TASK ? plan->context : plan->inner_context);
+}
+
+/* A holder may spin: it gets a CPU of its own, if there are two. */
+static int worker_cpu(const struct lima_plan *plan, unsigned int number)
+{
+	bool holder = plan->verb == LIMA_FAIL || plan->verb == LIMA_BLOCK;
+
+	if (!plan->bound || plan->as_caller)
+		return -1;
+	if (holder && number && num_online_cpus() > 1)
+		return cpu_of(1 + (number - 1) % (num_online_cpus() - 1));
+	return cpu_of(number);
+}
+
 static void worker_init(struct lima_worker *worker, struct lima_crew *crew, unsigned int number)
 {
-	const struct lima_plan *plan = &crew->plan;
-
 	worker->crew = crew;
 	worker->number = number;
-	worker->cpu = plan->bound && !plan->as_caller ? cpu_of(number) : -1;
-	worker->role = "taker";
-	worker->play = lima_play_take;
-	row_init(&worker->outer, plan->lock_name, plan->way_name, number, plan->context);
-	if (plan->inner_lock_name[0]) {
-		worker->has_inner = true;
-		row_init(&worker->inner, plan->inner_lock_name, plan->inner_way_name, number,
-			 plan->inner_context == LIMA_TASK ? plan->context : plan->inner_context);
-	}
+	worker->cpu = worker_cpu(&crew->plan, number);
+	worker_cast(worker);
 	init_completion(&worker->done);
 	lima_turns_prepare(worker);
+}
+
+static unsigned int workers_of(const struct lima_plan *plan)
+{
+	switch (plan->verb) {
+	case LIMA_FAIL:
+	case LIMA_BLOCK:
+		return plan->threads + 1;
+	case LIMA_HANDOVER:
+		return 2;
+	default:
+		return plan->threads;
+	}
 }
 
 struct lima_crew *lima_crew_new(const struct lima_plan *plan)
@@ -96,7 +153,7 @@ struct lima_crew *lima_crew_new(const struct lima_plan *plan)
 	if (!crew)
 		return NULL;
 	crew->plan = *plan;
-	crew->count = plan->threads;
+	crew->count = workers_of(plan);
 	crew->workers = kvcalloc(crew->count, sizeof(*crew->workers), GFP_KERNEL);
 	if (!crew->workers) {
 		kfree(crew);
@@ -104,6 +161,9 @@ struct lima_crew *lima_crew_new(const struct lima_plan *plan)
 	}
 	init_waitqueue_head(&crew->meeting.queue);
 	crew->meeting.parties = crew->count;
+	init_completion(&crew->held);
+	init_completion(&crew->over);
+	atomic_set(&crew->failing, crew->count - 1);
 	for (i = 0; i < crew->count; i++)
 		worker_init(&crew->workers[i], crew, i);
 	return crew;

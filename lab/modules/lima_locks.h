@@ -1,13 +1,17 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * A kernel module with objects and locks of known truth. What each file is for:
  *
- *   objects.c   the objects, their locks, and the table of these
- *   sites_*.c   the call sites: one function for each lock function
+ *   boxes.c     objects with one lock of every type
+ *   sites_*.c   their call sites: one function for each lock function
+ *   shapes.c    locks that are reached in other ways, and their call sites
+ *   locks.c     the table of all locks
  *   ways.c      the ways to take a lock: which site takes it, which lets it go
  *   plan.c      what is to be done, and whether that is safe
  *   crew.c      the threads that do it, and their end
  *   turns.c     taking and letting go, in every context, with the time taken
+ *   scenes.c    holders that others wait for or fail at, and that let others let go
+ *   churn.c     objects that come and go
  *   clock.c     time: reading it, letting it pass
  *   result.c    what was done, as JSON
  *   command.c   from text to plan to result
@@ -17,6 +21,7 @@
 #define LIMA_LOCKS_H
 
 #include <linux/completion.h>
+#include <linux/hrtimer.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
 #include <linux/kernel.h>
@@ -38,6 +43,9 @@ struct seq_file;
 /* --- objects -------------------------------------------------------------- */
 
 #define LIMA_ARRAY_LOCKS 8
+#define LIMA_MAX_CPUS 64
+#define LIMA_SPIN_BIT 3
+#define LIMA_SLEEP_BIT 5
 
 /* One lock of every type. */
 struct lima_box {
@@ -52,7 +60,8 @@ struct lima_box {
 	raw_spinlock_t raw_spinlock;
 	rwlock_t rwlock;
 	seqlock_t seqlock;
-	unsigned long bits;
+	unsigned long spin_bits;
+	unsigned long sleep_bits;
 };
 
 /*
@@ -72,12 +81,13 @@ enum lima_type {
 	LIMA_SEMAPHORE,
 	LIMA_RT_MUTEX,
 	LIMA_PERCPU_RWSEM,
+	LIMA_BIT_LOCK,		/* the last one that sleeps */
 	LIMA_SPINLOCK,
 	LIMA_RAW_SPINLOCK,
 	LIMA_RWLOCK,
 	LIMA_SEQLOCK,
+	LIMA_BIT_SPINLOCK,
 	LIMA_LOCAL_LOCK,
-	LIMA_BIT_LOCK,
 };
 
 /* A lock that commands can name. */
@@ -92,13 +102,23 @@ struct lima_lock {
 	void *subject;		/* what its sites are handed */
 	void *address;		/* of the lock itself */
 	const char *shape;	/* by which sites it is reached: "box", "global" ... */
-	int cpu;		/* whose lock it is, or -1 */
 };
 
-int lima_objects_make(void);
-void lima_objects_free(void);
-/* The lock of this name; "array[*]" is the one for this turn. */
-const struct lima_lock *lima_lock_find(const char *name, unsigned int turn);
+extern struct ww_class lima_ww_class;
+
+/* boxes.c and shapes.c: make the objects, and tell the table about their locks. */
+int lima_boxes_make(void);
+void lima_boxes_free(void);
+int lima_shapes_make(void);
+void lima_shapes_free(void);
+/* A box with locks of classes of their own, which is reached by other ways than the boxes. */
+struct lima_box *lima_linked_box_new(void);
+void lima_box_free(struct lima_box *box);
+
+__printf(2, 3) int lima_lock_add(const struct lima_lock *like, const char *name, ...);
+void lima_locks_forget(void);
+/* The lock of this name; in a name with [*] it is the one for this turn, or this CPU. NULL: there is none. */
+const struct lima_lock *lima_lock_find(const char *name, unsigned int turn, int cpu);
 const struct lima_lock *lima_lock_next(const struct lima_lock *lock);
 const char *lima_type_name(enum lima_type type);
 const char *lima_level_name(enum lima_level level);
@@ -109,7 +129,7 @@ const char *lima_level_name(enum lima_level level);
 struct lima_grip {
 	unsigned long flags;
 	int index;
-	u64 timeout_ns;
+	unsigned int timeout_us;
 	struct ww_acquire_ctx ww;
 };
 
@@ -133,7 +153,8 @@ enum lima_mode {
 
 /* One lock function, called at one site. */
 struct lima_way {
-	const char *name;	/* the lock function: "mutex_lock_interruptible" */
+	const char *name;	/* "mutex_lock_interruptible" */
+	const char *function;	/* the lock function; most ways are named after it */
 	const char *shape;
 	enum lima_type type;
 	enum lima_mode mode;
@@ -146,6 +167,9 @@ struct lima_way {
 	/* LIMA_DOWNGRADES: */
 	const char *downgrade_site;
 	void (*downgrade)(void *subject, struct lima_grip *grip);
+	/* of churned objects: */
+	const char *init_site;
+	int (*init)(void *subject, struct lima_grip *grip);
 };
 
 /* A family of ways, one for each kind of lock. */
@@ -154,9 +178,18 @@ struct lima_family {
 	unsigned int count;
 };
 
+extern const struct lima_family lima_bits_family;
 extern const struct lima_family lima_mutex_family;
+extern const struct lima_family lima_percpu_rwsem_family;
+extern const struct lima_family lima_raw_spinlock_family;
+extern const struct lima_family lima_rtmutex_family;
+extern const struct lima_family lima_rwlock_family;
 extern const struct lima_family lima_rwsem_family;
+extern const struct lima_family lima_semaphore_family;
+extern const struct lima_family lima_seqlock_family;
+extern const struct lima_family lima_shapes_family;
 extern const struct lima_family lima_spinlock_family;
+extern const struct lima_family lima_ww_mutex_family;
 
 const struct lima_way *lima_way_find(const struct lima_lock *lock, const char *name);
 /* All ways, one after the other. */
@@ -191,11 +224,14 @@ enum lima_verb {
 
 #define LIMA_MAX_THREADS 64
 #define LIMA_MAX_COUNT 1000000
+#define LIMA_MAX_TAKES 1000
 #define LIMA_MAX_HOLD_US 1000000
 #define LIMA_MAX_BUSY_US 20000		/* where nothing else can run on the CPU */
 #define LIMA_MAX_PLANNED_US (20 * USEC_PER_SEC)
 #define LIMA_DEADLINE_NS (30 * NSEC_PER_SEC)
+#define LIMA_SPINNER_DEADLINE_NS NSEC_PER_SEC	/* for a holder that spins until all others are done */
 #define LIMA_MAX_ROUNDS 64		/* that are told one by one */
+#define LIMA_MAX_ROWS 3
 
 struct lima_plan {
 	enum lima_verb verb;
@@ -203,13 +239,17 @@ struct lima_plan {
 	char way_name[40];
 	char inner_lock_name[32];
 	char inner_way_name[40];
+	char holder_way_name[40];
 	unsigned int threads;
 	unsigned int count;
 	unsigned int hold_us;
 	unsigned int inner_hold_us;
+	unsigned int then_hold_us;
 	unsigned int gap_us;
 	unsigned int delay_us;
 	unsigned int timeout_us;
+	unsigned int signal_after_us;
+	unsigned int takes;
 	enum lima_hold hold;
 	enum lima_context context;
 	enum lima_context inner_context;
@@ -219,7 +259,8 @@ struct lima_plan {
 
 /* Fills a plan from text; an error is told in `why`. */
 int lima_plan_parse(struct lima_plan *plan, char *text, char *why, size_t size);
-int lima_plan_check(const struct lima_plan *plan, char *why, size_t size);
+/* 0: it can be done safely. Puts in what is taken as read. */
+int lima_plan_check(struct lima_plan *plan, char *why, size_t size);
 const char *lima_context_name(enum lima_context context);
 
 /* --- what was done -------------------------------------------------------- */
@@ -241,11 +282,12 @@ static inline void lima_span_add(struct lima_span *span, u64 ns)
 	span->sum_ns += ns;
 }
 
-/* What one thread did with one lock in one way. */
+/* What one thread did with one lock, or one kind of lock, in one way. */
 struct lima_row {
 	const struct lima_lock *lock;
 	const struct lima_way *way;
 	enum lima_context context;
+	u64 inits;			/* of churned objects only */
 	u64 tries;
 	u64 acquisitions;
 	u64 failures;
@@ -258,7 +300,7 @@ struct lima_row {
 	u64 dropped_ns;
 };
 
-/* One round of LIMA_BLOCK and the like, as one thread saw it. */
+/* One turn as one thread saw it. */
 struct lima_round {
 	u64 began_ns;
 	u64 taken_ns;
@@ -283,6 +325,11 @@ struct lima_crew {
 	struct lima_worker *workers;
 	unsigned int count;
 	struct lima_meeting meeting;
+	struct completion held;	/* the holder has the lock */
+	struct completion over;	/* the last one who was to fail has ended */
+	atomic_t failing;	/* who have not ended yet */
+	struct lima_grip grip;	/* of a lock that one takes and another lets go */
+	bool ending;		/* there is no further round: written by the holder alone */
 	u64 began_ns;
 	u64 ended_ns;
 	u64 deadline_ns;
@@ -298,11 +345,13 @@ struct lima_worker {
 	pid_t tid;
 	int cpu;		/* -1: any */
 	unsigned int number;
-	struct lima_row outer;
-	struct lima_row inner;
-	bool has_inner;
+	struct lima_row rows[LIMA_MAX_ROWS];	/* the first is the outer lock, the second the inner one */
+	unsigned int row_count;
 	struct lima_round rounds[LIMA_MAX_ROUNDS];
 	unsigned int round_count;
+	u64 objects[LIMA_MAX_ROUNDS];	/* addresses of churned objects */
+	unsigned int object_count;
+	struct hrtimer alarm;
 	/* for turns in interrupts */
 	struct irq_work irq_work;
 	struct tasklet_struct tasklet;
@@ -321,9 +370,24 @@ bool lima_late(struct lima_crew *crew);
 int lima_row_take(struct lima_row *row, struct lima_grip *grip);
 void lima_row_drop(struct lima_row *row, struct lima_grip *grip);
 void lima_row_hold(const struct lima_row *row, enum lima_hold hold, unsigned int us);
+/* A turn with the worker's locks in the context that the plan wants. */
+void lima_turn(struct lima_worker *worker);
 void lima_turns_prepare(struct lima_worker *worker);
 void lima_turns_end(struct lima_worker *worker);
+
+/* The parts that a worker may play. */
 void lima_play_take(struct lima_worker *worker);
+void lima_play_fail_holder(struct lima_worker *worker);
+void lima_play_fail(struct lima_worker *worker);
+void lima_play_block_holder(struct lima_worker *worker);
+void lima_play_block(struct lima_worker *worker);
+void lima_play_handover_taker(struct lima_worker *worker);
+void lima_play_handover_releaser(struct lima_worker *worker);
+void lima_play_churn(struct lima_worker *worker);
+
+int lima_churn_make(void);
+void lima_churn_free(void);
+void lima_churn_rows(struct lima_worker *worker);
 
 /* --- time ----------------------------------------------------------------- */
 

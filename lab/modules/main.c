@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /*
  * /sys/kernel/debug/lima_locks: a command is written to `run`, which returns
  * when it is done; `result` tells what was done.
@@ -43,16 +43,25 @@ static int result_show(struct seq_file *file, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(result);
 
+static void forget_all(void)
+{
+	lima_locks_forget();
+	lima_churn_free();
+	lima_shapes_free();
+	lima_boxes_free();
+}
+
 static int __init lima_locks_init(void)
 {
-	int error = lima_objects_make();
+	int error = lima_boxes_make() ?: lima_shapes_make() ?: lima_churn_make();
 
-	if (error)
+	if (!error) {
+		folder = debugfs_create_dir("lima_locks", NULL);
+		error = PTR_ERR_OR_ZERO(folder);
+	}
+	if (error) {
+		forget_all();
 		return error;
-	folder = debugfs_create_dir("lima_locks", NULL);
-	if (IS_ERR(folder)) {
-		lima_objects_free();
-		return PTR_ERR(folder);
 	}
 	debugfs_create_file("run", 0200, folder, NULL, &run_operations);
 	debugfs_create_file("result", 0400, folder, NULL, &result_fops);
@@ -63,10 +72,10 @@ static void __exit lima_locks_exit(void)
 {
 	debugfs_remove_recursive(folder);
 	lima_command_forget();
-	lima_objects_free();
+	forget_all();
 }
 
 module_init(lima_locks_init);
 module_exit(lima_locks_exit);
-MODULE_LICENSE("GPL");
+MODULE_LICENSE("Dual BSD/GPL");
 MODULE_DESCRIPTION("Objects and locks of known truth, to hold LIMA against");

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /* What is to be done, from text, and whether that is safe to do. */
 #include <linux/cpumask.h>
 #include <linux/string.h>
@@ -7,6 +7,10 @@
 
 static const char *const verbs[] = {
 	[LIMA_TAKE] = "take",
+	[LIMA_FAIL] = "fail",
+	[LIMA_BLOCK] = "block",
+	[LIMA_HANDOVER] = "handover",
+	[LIMA_CHURN] = "churn",
 	[LIMA_LIST] = "list",
 };
 
@@ -54,21 +58,8 @@ static int set_text(char *place, size_t size, const char *text)
 	return strscpy(place, text, size) < 0 ? -EINVAL : 0;
 }
 
-static int set_word(int *place, const char *const *words, size_t count, const char *text)
+static int set_name(struct lima_plan *plan, const char *key, const char *value)
 {
-	int value = word(words, count, text);
-
-	if (value < 0)
-		return value;
-	*place = value;
-	return 0;
-}
-
-static int set(struct lima_plan *plan, const char *key, const char *value)
-{
-	int code;
-	int error;
-
 	if (!strcmp(key, "lock"))
 		return set_text(plan->lock_name, sizeof(plan->lock_name), value);
 	if (!strcmp(key, "by"))
@@ -77,43 +68,69 @@ static int set(struct lima_plan *plan, const char *key, const char *value)
 		return set_text(plan->inner_lock_name, sizeof(plan->inner_lock_name), value);
 	if (!strcmp(key, "inner_by"))
 		return set_text(plan->inner_way_name, sizeof(plan->inner_way_name), value);
-	if (!strcmp(key, "threads"))
-		return number(&plan->threads, value, 1, LIMA_MAX_THREADS);
-	if (!strcmp(key, "count"))
-		return number(&plan->count, value, 1, LIMA_MAX_COUNT);
-	if (!strcmp(key, "hold_us"))
-		return number(&plan->hold_us, value, 0, LIMA_MAX_HOLD_US);
-	if (!strcmp(key, "inner_hold_us"))
-		return number(&plan->inner_hold_us, value, 0, LIMA_MAX_BUSY_US);
-	if (!strcmp(key, "gap_us"))
-		return number(&plan->gap_us, value, 0, LIMA_MAX_HOLD_US);
-	if (!strcmp(key, "hold")) {
-		error = set_word(&code, holds, ARRAY_SIZE(holds), value);
-		if (!error)
-			plan->hold = code;
-		return error;
-	}
-	if (!strcmp(key, "context")) {
-		error = set_word(&code, contexts, ARRAY_SIZE(contexts), value);
-		if (!error)
-			plan->context = code;
-		return error;
-	}
-	if (!strcmp(key, "inner_context")) {
-		error = set_word(&code, contexts, ARRAY_SIZE(contexts), value);
-		if (!error)
-			plan->inner_context = code;
-		return error;
-	}
-	if (!strcmp(key, "as")) {
-		plan->as_caller = !strcmp(value, "caller");
-		return plan->as_caller || !strcmp(value, "thread") ? 0 : -EINVAL;
-	}
-	if (!strcmp(key, "cpus")) {
-		plan->bound = !strcmp(value, "each");
-		return plan->bound || !strcmp(value, "any") ? 0 : -EINVAL;
-	}
+	if (!strcmp(key, "holder_by"))
+		return set_text(plan->holder_way_name, sizeof(plan->holder_way_name), value);
 	return -ENOENT;
+}
+
+static int set_number(struct lima_plan *plan, const char *key, const char *value)
+{
+	const struct {
+		const char *key;
+		unsigned int *place;
+		unsigned int least, most;
+	} numbers[] = {
+		{ "threads", &plan->threads, 1, LIMA_MAX_THREADS },
+		{ "count", &plan->count, 1, LIMA_MAX_COUNT },
+		{ "takes", &plan->takes, 0, LIMA_MAX_TAKES },
+		{ "hold_us", &plan->hold_us, 0, LIMA_MAX_HOLD_US },
+		{ "inner_hold_us", &plan->inner_hold_us, 0, LIMA_MAX_BUSY_US },
+		{ "then_hold_us", &plan->then_hold_us, 0, LIMA_MAX_BUSY_US },
+		{ "gap_us", &plan->gap_us, 0, LIMA_MAX_HOLD_US },
+		{ "delay_us", &plan->delay_us, 0, LIMA_MAX_HOLD_US },
+		{ "timeout_us", &plan->timeout_us, 0, LIMA_MAX_HOLD_US },
+		{ "signal_after_us", &plan->signal_after_us, 0, LIMA_MAX_HOLD_US },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(numbers); i++)
+		if (!strcmp(numbers[i].key, key))
+			return number(numbers[i].place, value, numbers[i].least, numbers[i].most);
+	return -ENOENT;
+}
+
+static int set_choice(struct lima_plan *plan, const char *key, const char *value)
+{
+	int code = -ENOENT;
+
+	if (!strcmp(key, "hold")) {
+		code = word(holds, ARRAY_SIZE(holds), value);
+		plan->hold = max(code, 0);
+	} else if (!strcmp(key, "context")) {
+		code = word(contexts, ARRAY_SIZE(contexts), value);
+		plan->context = max(code, 0);
+	} else if (!strcmp(key, "inner_context")) {
+		code = word(contexts, ARRAY_SIZE(contexts), value);
+		plan->inner_context = max(code, 0);
+	} else if (!strcmp(key, "as")) {
+		plan->as_caller = !strcmp(value, "caller");
+		code = plan->as_caller || !strcmp(value, "thread") ? 0 : -EINVAL;
+	} else if (!strcmp(key, "cpus")) {
+		plan->bound = !strcmp(value, "each");
+		code = plan->bound || !strcmp(value, "any") ? 0 : -EINVAL;
+	}
+	return min(code, 0);
+}
+
+static int set(struct lima_plan *plan, const char *key, const char *value)
+{
+	int error = set_name(plan, key, value);
+
+	if (error == -ENOENT)
+		error = set_number(plan, key, value);
+	if (error == -ENOENT)
+		error = set_choice(plan, key, value);
+	return error;
 }
 
 int lima_plan_parse(struct lima_plan *plan, char *text, char *why, size_t size)
@@ -122,7 +139,7 @@ int lima_plan_parse(struct lima_plan *plan, char *text, char *why, size_t size)
 	char *value, *key;
 	int code;
 
-	*plan = (struct lima_plan){ .threads = 1, .count = 1, .bound = true };
+	*plan = (struct lima_plan){ .threads = 1, .count = 1, .takes = 1, .bound = true };
 	code = word(verbs, ARRAY_SIZE(verbs), verb);
 	if (code < 0) {
 		scnprintf(why, size, "there is no command '%s'", verb);
@@ -205,7 +222,7 @@ static struct surroundings inside(const struct lima_way *way, struct surrounding
 static int find(const char *lock_name, const char *way_name, const struct lima_lock **lock,
 		const struct lima_way **way, char *why, size_t size)
 {
-	*lock = lima_lock_find(lock_name, 0);
+	*lock = lima_lock_find(lock_name, 0, 0);
 	if (!*lock) {
 		scnprintf(why, size, "there is no lock '%s': `list` tells them", lock_name);
 		return -EINVAL;
@@ -251,15 +268,91 @@ static int check_inner(const struct lima_plan *plan, const struct lima_lock *out
 	return 0;
 }
 
-int lima_plan_check(const struct lima_plan *plan, char *why, size_t size)
+/* The first way that waits and keeps others out. */
+static const struct lima_way *holder_way(const struct lima_lock *lock)
 {
+	const struct lima_way *way;
+	unsigned int i;
+
+	for (i = 0; (way = lima_way_at(i)); i++)
+		if (lima_way_fits(way, lock) && way->mode != LIMA_READ && !(way->flags & LIMA_TRY) &&
+		    !objection(lock, way, surroundings_of(LIMA_TASK)))
+			return way;
+	return NULL;
+}
+
+static int check_holder(struct lima_plan *plan, const struct lima_lock *lock, char *why, size_t size)
+{
+	const struct lima_way *way = holder_way(lock);
+	const char *objects;
+
+	if (plan->as_caller || plan->inner_lock_name[0]) {
+		scnprintf(why, size, "'as' and 'inner' are for take");
+		return -EINVAL;
+	}
+	if (plan->holder_way_name[0])
+		way = lima_way_find(lock, plan->holder_way_name);
+	if (!way) {
+		scnprintf(why, size, "there is no holder_by='%s' for '%s'", plan->holder_way_name, lock->name);
+		return -EINVAL;
+	}
+	objects = objection(lock, way, surroundings_of(LIMA_TASK));
+	if (objects) {
+		scnprintf(why, size, "holder_by='%s': %s", way->name, objects);
+		return -EINVAL;
+	}
+	if (!(way->flags & LIMA_SLEEPS) && (num_online_cpus() < 2 || !plan->bound)) {
+		scnprintf(why, size, "a holder that spins needs a CPU of its own: two CPUs, cpus=each");
+		return -EINVAL;
+	}
+	strscpy(plan->holder_way_name, way->name, sizeof(plan->holder_way_name));
+	return 0;
+}
+
+static int check_scene(struct lima_plan *plan, const struct lima_lock *lock, const struct lima_way *way, char *why,
+		       size_t size)
+{
+	unsigned int ends = LIMA_TRY | LIMA_INTERRUPTIBLE | LIMA_KILLABLE | LIMA_TIMED;
+
+	if (plan->verb == LIMA_HANDOVER) {
+		if (way->flags & LIMA_OTHER_RELEASES && plan->context == LIMA_TASK)
+			return 0;
+		scnprintf(why, size, "only who takes a lock by '%s' may let it go", way->name);
+		return -EINVAL;
+	}
+	if (plan->verb == LIMA_FAIL && !(way->flags & ends)) {
+		scnprintf(why, size, "'%s' cannot fail: it would wait for ever", way->name);
+		return -EINVAL;
+	}
+	if (plan->verb == LIMA_BLOCK && (plan->context != LIMA_TASK || plan->delay_us >= plan->hold_us)) {
+		scnprintf(why, size, "block is for tasks, and delay_us is less than hold_us");
+		return -EINVAL;
+	}
+	return check_holder(plan, lock, why, size);
+}
+
+/* How long it takes at most if everybody waits for everybody. */
+static u64 planned_us(const struct lima_plan *plan)
+{
+	u64 turn = (u64)plan->hold_us + plan->inner_hold_us + plan->then_hold_us + plan->gap_us + plan->delay_us +
+		   plan->timeout_us + plan->signal_after_us;
+
+	return turn * plan->count * plan->threads;
+}
+
+int lima_plan_check(struct lima_plan *plan, char *why, size_t size)
+{
+	struct surroundings here = surroundings_of(plan->context);
 	const struct lima_lock *lock;
 	const struct lima_way *way;
 	const char *objects;
-	struct surroundings here = surroundings_of(plan->context);
-	u64 turn_us = (u64)plan->hold_us + plan->inner_hold_us + plan->gap_us;
 
-	if (plan->verb == LIMA_LIST)
+	if (planned_us(plan) > LIMA_MAX_PLANNED_US) {
+		scnprintf(why, size, "that takes longer than %lu s: threads x count x all times",
+			  LIMA_MAX_PLANNED_US / USEC_PER_SEC);
+		return -EINVAL;
+	}
+	if (plan->verb == LIMA_LIST || plan->verb == LIMA_CHURN)
 		return 0;
 	if (find(plan->lock_name, plan->way_name, &lock, &way, why, size))
 		return -EINVAL;
@@ -280,14 +373,13 @@ int lima_plan_check(const struct lima_plan *plan, char *why, size_t size)
 		scnprintf(why, size, "hold_us is at most %u where nothing else can run", LIMA_MAX_BUSY_US);
 		return -EINVAL;
 	}
-	if (turn_us * plan->count * plan->threads > LIMA_MAX_PLANNED_US) {
-		scnprintf(why, size, "that takes longer than %lu s: threads x count x (hold_us + gap_us)",
-			  LIMA_MAX_PLANNED_US / USEC_PER_SEC);
+	if (lock->type == LIMA_LOCAL_LOCK && (plan->as_caller || !plan->bound)) {
+		scnprintf(why, size, "a local lock is for one CPU: cpus=each and no caller");
 		return -EINVAL;
 	}
 	if (plan->as_caller && plan->threads > 1) {
 		scnprintf(why, size, "as=caller has one thread: the caller");
 		return -EINVAL;
 	}
-	return 0;
+	return plan->verb == LIMA_TAKE ? 0 : check_scene(plan, lock, way, why, size);
 }

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * How a call site is written. Each is a function of its own that is never
  * inlined and calls one lock function once, so that a return address tells
@@ -10,10 +10,10 @@
 
 #include "lima_locks.h"
 
-#define LIMA_SITE(site, returns, object, body)				\
+#define LIMA_SITE(site, returns, object, ...)				\
 	returns lima_site_##site(object, struct lima_grip *grip);		\
 	noinline returns lima_site_##site(object, struct lima_grip *grip)	\
-	body
+	__VA_ARGS__
 
 /* A call that always gets the lock. */
 #define LIMA_TAKES(site, object, call)					\
@@ -45,17 +45,18 @@
 	}
 
 /* A row in a table of ways; `prefix` is what the sites of a shape are called. */
-#define LIMA_WAY(shape_, prefix, type_, mode_, function, unlock, flags_)	\
+#define LIMA_WAY(shape_, prefix, type_, mode_, call, unlock, flags_)	\
 	{									\
-		.name = #function,						\
+		.name = #call,						\
+		.function = #call,						\
 		.shape = shape_,						\
 		.type = type_,							\
 		.mode = mode_,							\
 		.flags = flags_,						\
-		.site = "lima_site_" #prefix #function,				\
+		.site = "lima_site_" #prefix #call,				\
 		.release = #unlock,						\
 		.release_site = "lima_site_" #prefix #unlock,			\
-		.take = take_##prefix##function,				\
+		.take = take_##prefix##call,				\
 		.drop = drop_##prefix##unlock,					\
 	}
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /* Sites that take the reader-writer semaphores. */
 #include "sites.h"
 
@@ -38,6 +38,7 @@ static const struct lima_way ways[] = {
 	WAY(LIMA_WRITE, down_write_trylock, up_write, LIMA_TRY),
 	{
 		.name = "downgrade_write",
+		.function = "down_write",
 		.shape = "box",
 		.type = LIMA_RWSEM,
 		.mode = LIMA_WRITE,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /* Taking a lock and letting it go, in every context, with the time it took. */
 #include "lima_locks.h"
 
@@ -50,13 +50,14 @@ void lima_row_hold(const struct lima_row *row, enum lima_hold hold, unsigned int
 
 static void inner_turn(struct lima_worker *worker)
 {
+	struct lima_row *row = &worker->rows[1];
 	struct lima_grip grip = {};
 
-	if (lima_row_take(&worker->inner, &grip))
+	if (lima_row_take(row, &grip))
 		return;
 	/* What it is inside of may forbid sleeping. */
-	lima_row_hold(&worker->inner, LIMA_HOLD_BUSY, worker->crew->plan.inner_hold_us);
-	lima_row_drop(&worker->inner, &grip);
+	lima_row_hold(row, LIMA_HOLD_BUSY, worker->crew->plan.inner_hold_us);
+	lima_row_drop(row, &grip);
 }
 
 /* Lets a turn be taken in an interrupt on this CPU. It may not be over when this returns: see `turned`. */
@@ -92,30 +93,32 @@ static void tasklet_turn(struct tasklet_struct *tasklet)
 static void outer_turn(struct lima_worker *worker)
 {
 	const struct lima_plan *plan = &worker->crew->plan;
-	bool interrupted = worker->has_inner && worker->inner.context != worker->outer.context;
-	struct lima_grip grip = {};
+	struct lima_row *row = &worker->rows[0];
+	bool has_inner = worker->row_count > 1;
+	bool interrupted = has_inner && worker->rows[1].context != row->context;
+	struct lima_grip grip = { .timeout_us = plan->timeout_us };
 
-	if (lima_row_take(&worker->outer, &grip))
+	if (lima_row_take(row, &grip))
 		return;
 	if (interrupted)
-		interrupt(worker, worker->inner.context, inner_turn);
-	else if (worker->has_inner)
+		interrupt(worker, worker->rows[1].context, inner_turn);
+	else if (has_inner)
 		inner_turn(worker);
-	lima_row_hold(&worker->outer, plan->hold, plan->hold_us);
-	if (worker->outer.way->downgrade) {
-		downgrade(&worker->outer, &grip);
-		lima_row_hold(&worker->outer, plan->hold, plan->hold_us);
+	lima_row_hold(row, plan->hold, plan->hold_us);
+	if (row->way->downgrade) {
+		downgrade(row, &grip);
+		lima_row_hold(row, plan->hold, plan->hold_us);
 	}
-	lima_row_drop(&worker->outer, &grip);
+	lima_row_drop(row, &grip);
 	if (interrupted)
 		wait_for_completion(&worker->turned);
 }
 
-static void turn_in_context(struct lima_worker *worker)
+void lima_turn(struct lima_worker *worker)
 {
 	unsigned long flags;
 
-	switch (worker->outer.context) {
+	switch (worker->rows[0].context) {
 	case LIMA_TASK:
 		outer_turn(worker);
 		break;
@@ -131,7 +134,7 @@ static void turn_in_context(struct lima_worker *worker)
 		break;
 	case LIMA_SOFTIRQ:
 	case LIMA_HARDIRQ:
-		interrupt(worker, worker->outer.context, outer_turn);
+		interrupt(worker, worker->rows[0].context, outer_turn);
 		wait_for_completion(&worker->turned);
 		break;
 	}
@@ -143,7 +146,7 @@ void lima_play_take(struct lima_worker *worker)
 	unsigned int i;
 
 	for (i = 0; i < plan->count && !lima_late(worker->crew); i++) {
-		turn_in_context(worker);
+		lima_turn(worker);
 		if (plan->gap_us)
 			lima_sleep_us(plan->gap_us);
 		cond_resched();

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /* The ways to take a lock, by name. */
 #include <linux/string.h>
 
@@ -6,8 +6,17 @@
 
 static const struct lima_family *const families[] = {
 	&lima_mutex_family,
+	&lima_ww_mutex_family,
 	&lima_rwsem_family,
+	&lima_semaphore_family,
+	&lima_rtmutex_family,
+	&lima_percpu_rwsem_family,
 	&lima_spinlock_family,
+	&lima_raw_spinlock_family,
+	&lima_rwlock_family,
+	&lima_seqlock_family,
+	&lima_bits_family,
+	&lima_shapes_family,
 };
 
 const struct lima_way *lima_way_at(unsigned int number)

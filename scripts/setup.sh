@@ -24,6 +24,17 @@ has_library() {
 	has pkg-config && pkg-config --exists "$1"
 }
 
+# With QEMU up to 7.2, later in a package of its own.
+has_virtiofsd() {
+	[ -e /usr/lib/qemu/virtiofsd ] || [ -e /usr/libexec/virtiofsd ]
+}
+
+# A dynamic one runs nothing where there are no libraries yet.
+has_busybox() {
+	# A dynamic program names its loader right at its beginning.
+	has busybox && ! head -c 4096 "$(command -v busybox)" | grep -q -a ld-linux-x86-64
+}
+
 missing=
 need() {
 	package=$1
@@ -41,6 +52,10 @@ need zlib1g-dev has_library zlib
 need stress-ng has stress-ng
 need linux-perf has perf
 need shellcheck has shellcheck
+# Guests (`lima lab run`).
+need qemu-system-x86 has qemu-system-x86_64
+need qemu-system-common has_virtiofsd
+need busybox-static has_busybox
 
 if [ -n "$missing" ]; then
 	has apt-get || fail "missing here (by their names in Debian):$missing; install them with this system's package manager"

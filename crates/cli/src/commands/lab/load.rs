@@ -1,4 +1,4 @@
-//! `lima lab`: loads with known lock contention.
+//! `lima lab load`: loads with known lock contention.
 
 use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
@@ -11,34 +11,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// The arguments.
-#[derive(Args, Debug)]
-pub struct Arguments {
-    /// What to do
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// The loads.
 #[derive(Debug, Subcommand)]
-enum Command {
-    /// Run a load; it prints what it did as JSON
-    #[command(subcommand)]
-    Load(Load),
-    /// Play one part in a load (used by `lima lab load culprit` itself)
-    #[command(hide = true)]
-    Role(RoleArguments),
-}
-
-#[derive(Debug, Subcommand)]
-enum Load {
+pub enum Load {
     /// Let threads hammer one directory, one file and one pipe
     Hammer(HammerArguments),
     /// Let a known task hold a kernel lock for a known time while others wait for it
     Culprit(CulpritArguments),
 }
 
+/// Arguments of a load.
 #[derive(Args, Debug)]
-struct HammerArguments {
+pub struct HammerArguments {
     /// The folder in which the directory entries, the file and the pipe are made; all who use the same one contend
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
@@ -54,8 +38,9 @@ struct HammerArguments {
     tenants: Vec<PathBuf>,
 }
 
+/// Arguments of a load.
 #[derive(Args, Debug)]
-struct CulpritArguments {
+pub struct CulpritArguments {
     /// What they fight over: the mutex of a named pipe, the rwsem of a file (held in write mode) or the rwsem of a
     /// directory (held in read mode)
     #[arg(long, value_parser = objects())]
@@ -83,8 +68,9 @@ struct CulpritArguments {
     victim_tenants: Vec<PathBuf>,
 }
 
+/// Arguments of a load.
 #[derive(Args, Debug)]
-struct RoleArguments {
+pub struct RoleArguments {
     #[arg(long, value_parser = objects())]
     object: String,
     #[arg(long)]
@@ -111,7 +97,7 @@ fn seconds(text: &str) -> Result<Duration> {
 }
 
 /// A number with a unit: `100ms`.
-fn time(text: &str) -> Result<Duration> {
+pub(super) fn time(text: &str) -> Result<Duration> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
         "s" => 1.0,
@@ -124,13 +110,18 @@ fn time(text: &str) -> Result<Duration> {
     Duration::try_from_secs_f64(number * unit).context("out of range")
 }
 
-/// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    match &arguments.command {
-        Command::Load(Load::Hammer(arguments)) => run_hammer(arguments)?,
-        Command::Load(Load::Culprit(arguments)) => run_culprit(arguments)?,
-        Command::Role(role) => culprit::play(object(&role.object)?, &role.dir, &role.name)?,
+/// Runs a load.
+pub fn run(load: &Load) -> Result<ExitCode> {
+    match load {
+        Load::Hammer(arguments) => run_hammer(arguments)?,
+        Load::Culprit(arguments) => run_culprit(arguments)?,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Plays one part.
+pub fn play(role: &RoleArguments) -> Result<ExitCode> {
+    culprit::play(object(&role.object)?, &role.dir, &role.name)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -58,7 +58,14 @@ struct Part<'a> {
 impl Part<'_> {
     fn sources(&self) -> Sources<'_> {
         let Self { image, types, program, debug, .. } = self;
-        Sources { image, types, functions: &program.functions, landmarks: &program.landmarks, debug: *debug }
+        Sources {
+            image,
+            types,
+            functions: &program.functions,
+            landmarks: &program.landmarks,
+            calls: &program.calls,
+            debug: *debug,
+        }
     }
 
     fn score(&self, engine: &Engine<'_>, score: &mut Score) {

@@ -72,8 +72,14 @@ pub(super) fn make(source: Source<'_>, mut stage: impl FnMut(&str, &mut dyn FnMu
     let mut answers = Vec::new();
     let mut known = Arc::default();
     stage("what sites lock", &mut || {
-        let sources =
-            flow::Sources { image, types, functions: &program.functions, landmarks: &program.landmarks, debug };
+        let sources = flow::Sources {
+            image,
+            types,
+            functions: &program.functions,
+            landmarks: &program.landmarks,
+            calls: &program.calls,
+            debug,
+        };
         let questions: Vec<_> = program.sites.iter().map(question).collect();
         let engine = Engine::on(sources, source.kernel.map(|kernel| Arc::clone(&kernel.known)));
         answers = engine.answer(&questions);

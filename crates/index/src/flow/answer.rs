@@ -1,9 +1,10 @@
 //! The choice at a site: from the clues of the value that is locked to an object.
 
 use super::container::Containers;
-use super::evidence::{Clue, Evidence, place_in};
+use super::evidence::{Clue, Evidence, NAMED, place_in};
 use super::follow::{Event, Follower};
 use super::known::Known;
+use super::learn::argument_place;
 use super::values::{Node, NodeId, STACK, Value, ZERO};
 use super::{Answer, Object};
 use crate::code::FunctionId;
@@ -15,7 +16,7 @@ use rustc_hash::FxHashSet;
 /// Why a site has no answer whose lock is a parameter.
 pub const LOCK_OF_THE_CALLER: &str = "lock of the caller";
 /// Alternatives beyond this many are not listed.
-const ALTERNATIVES: usize = 8;
+pub const ALTERNATIVES: usize = 8;
 /// How far joins are followed to find the field that a pointer was loaded from.
 const DEPTH: u32 = 8;
 /// More joins are not looked through for one variable.
@@ -59,6 +60,8 @@ pub(super) struct Candidate {
     pub outer: TypeId,
     pub at: u32,
     pub strength: u8,
+    /// Debug information says that a variable of the type is kept in the value itself.
+    pub variable: bool,
 }
 
 impl Judge<'_> {
@@ -86,7 +89,8 @@ impl Judge<'_> {
             return answer;
         }
         if !locks.is_empty() {
-            return self.choose(&locks, SiteMethod::Flow);
+            let variable = locks.iter().any(|candidate| candidate.variable);
+            return self.choose(&locks, if variable { SiteMethod::Variable } else { SiteMethod::Flow });
         }
         if let Some(answer) = self.pointer(value, lock_type) {
             return answer;
@@ -100,14 +104,21 @@ impl Judge<'_> {
         {
             return answer;
         }
-        unknown(self.cause(value))
+        unknown(self.cause(value, itself))
+    }
+
+    /// The argument of the function that a value is, as it was handed over.
+    pub fn handed_over(&self, value: Value) -> Option<u8> {
+        match self.follower.values.node(value.node) {
+            Node::Entry(register) if value.offset == 0 => argument_place(register),
+            _ => None,
+        }
     }
 
     /// Whether the lock itself is a parameter of the function, and nothing else is known of it.
     fn is_handed_over(&self, value: Value, itself: bool) -> bool {
         itself
-            && value.offset == 0
-            && matches!(self.follower.values.node(value.node), Node::Entry(_))
+            && self.handed_over(value).is_some()
             && self.evidence.clues(value.node).all(|clue| self.is_lock_at(&clue))
     }
 
@@ -185,7 +196,8 @@ impl Judge<'_> {
             self.types.each_lock_at(clue.of, at, &mut |lock| {
                 if lock.taken_by(lock_type) {
                     let list = if is_lock.is_some() { &mut inside } else { &mut candidates };
-                    list.push(Candidate { lock, outer: clue.of, at, strength: clue.strength });
+                    let variable = clue.strength >= NAMED && !clue.one_of && !clue.array;
+                    list.push(Candidate { lock, outer: clue.of, at, strength: clue.strength, variable });
                 }
             });
         }
@@ -377,14 +389,16 @@ impl Judge<'_> {
     }
 
     /// Why nothing was found.
-    fn cause(&self, value: Value) -> &'static str {
+    fn cause(&self, value: Value, itself: bool) -> &'static str {
         let values = &self.follower.values;
-        let mut clues = self.evidence.clues(value.node);
-        // What the lock function says it is tells nothing.
-        if clues.all(|clue| i64::from(clue.at) == value.offset.wrapping_neg() && self.is_lock(clue.of).is_some()) {
+        if itself || self.evidence.clues(value.node).next().is_none() {
+            // What the lock function says it is tells nothing of the struct around it.
+            let is_itself =
+                |clue: Clue| i64::from(clue.at) == value.offset.wrapping_neg() && self.is_lock(clue.of).is_some();
             return match values.node(value.node) {
-                Node::Entry(_) if value.offset == 0 => LOCK_OF_THE_CALLER,
-                Node::Entry(_) => "untyped parameter",
+                Node::Entry(_) if self.handed_over(value).is_some() => LOCK_OF_THE_CALLER,
+                Node::Entry(_) if self.evidence.clues(value.node).all(is_itself) => "untyped parameter",
+                Node::Entry(_) => "no lock there",
                 Node::Load { address, .. } if address.node == STACK => "pointer on the stack",
                 Node::Load { .. } => "pointer of unknown origin",
                 Node::Result(_) => "returned by a call",

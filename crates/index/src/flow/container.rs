@@ -140,7 +140,7 @@ impl Containers<'_> {
             }
             types.each_lock_at(outer, at, &mut |lock| {
                 if lock.taken_by(lock_type) && !lock.inner {
-                    let candidate = Candidate { lock, outer, at, strength: 0 };
+                    let candidate = Candidate { lock, outer, at, strength: 0, variable: false };
                     guesses.push(Guess { candidate, node: 0, weight: 0 });
                 }
             });
@@ -166,7 +166,7 @@ impl Containers<'_> {
                     }
                     let (place, counted) = places.entry((embedder.outer, at)).or_insert((guesses.len(), u32::MAX));
                     if *place == guesses.len() && guesses.len() < CONTAINERS {
-                        let candidate = Candidate { lock, outer: embedder.outer, at, strength: 0 };
+                        let candidate = Candidate { lock, outer: embedder.outer, at, strength: 0, variable: false };
                         guesses.push(Guess { candidate, node, weight: 0 });
                     }
                     if let Some(guess) = guesses.get_mut(*place)

@@ -1,15 +1,16 @@
 //! All sites of an image, function by function.
 
-use super::answer::{Judge, Question};
+use super::answer::{Judge, LOCK_OF_THE_CALLER, Question};
 use super::evidence::{Evidence, Own};
 use super::follow::Follower;
 use super::gather::know;
 use super::known::Known;
 use super::learn::{Fact, Learned, Observer};
+use super::values::Value;
 use super::{Answer, Object};
 use crate::code::graph::Surroundings;
 use crate::code::x86::X86;
-use crate::code::{FunctionId, Functions, Graph, Landmarks};
+use crate::code::{Calls, FunctionId, Functions, Graph, Landmarks};
 use crate::debug::{Binding, Debug, TypeMap, Variables};
 use crate::image::Image;
 use crate::types::{TypeId, Types};
@@ -29,6 +30,8 @@ pub struct Sources<'a> {
     pub functions: &'a Functions,
     /// Its tables about code.
     pub landmarks: &'a Landmarks,
+    /// Its calls.
+    pub calls: &'a Calls,
     /// Its debug information, and how that names the types.
     pub debug: Option<(&'a Debug<'a>, &'a TypeMap)>,
 }
@@ -36,8 +39,25 @@ pub struct Sources<'a> {
 /// Answers questions about sites.
 #[derive(Debug)]
 pub struct Engine<'a> {
-    sources: Sources<'a>,
-    known: Arc<Known>,
+    pub(super) sources: Sources<'a>,
+    pub(super) known: Arc<Known>,
+}
+
+/// What a function itself says of a site.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    pub answer: Answer,
+    /// The lock is this argument of the function, as it was handed over.
+    pub handed: Option<u8>,
+    /// The argument is a null pointer.
+    pub nothing: bool,
+}
+
+impl Said {
+    fn unknown(cause: &'static str) -> Self {
+        let answer = Answer { object: Object::Unknown(cause), alternatives: Vec::new(), method: SiteMethod::Unknown };
+        Self { answer, handed: None, nothing: false }
+    }
 }
 
 /// Buffers of one thread.
@@ -74,11 +94,16 @@ impl<'a> Engine<'a> {
 
     /// What is locked at each site, in the order of the questions.
     pub fn answer(&self, questions: &[Question]) -> Vec<Answer> {
+        let mut said = self.say(questions);
+        self.ask_callers(questions, &mut said);
+        said.into_iter().map(|said| said.answer).collect()
+    }
+
+    /// The same, by what the functions themselves say.
+    pub(super) fn say(&self, questions: &[Question]) -> Vec<Said> {
         let functions = self.sources.functions;
         let mut order: Vec<(FunctionId, usize)> = Vec::with_capacity(questions.len());
-        let nowhere =
-            Answer { object: Object::Unknown("in no function"), alternatives: Vec::new(), method: SiteMethod::Unknown };
-        let mut answers = vec![nowhere; questions.len()];
+        let mut answers = vec![Said::unknown("in no function"); questions.len()];
         for (number, question) in questions.iter().enumerate() {
             if let Some(function) = functions.containing(question.address) {
                 order.push((function, number));
@@ -87,7 +112,7 @@ impl<'a> Engine<'a> {
         order.sort_unstable();
         let groups: Vec<&[(FunctionId, usize)]> = order.chunk_by(|a, b| a.0 == b.0).collect();
         let variables = self.variables(groups.iter().map(|group| group[0].0));
-        let found: Vec<(usize, Answer)> = groups
+        let found: Vec<(usize, Said)> = groups
             .par_iter()
             .zip(variables)
             .map_init(Workspace::default, |workspace, (group, variables)| {
@@ -133,7 +158,7 @@ impl<'a> Engine<'a> {
         group: &[(FunctionId, usize)],
         variables: &Variables,
         questions: &[Question],
-    ) -> Vec<(usize, Answer)> {
+    ) -> Vec<(usize, Said)> {
         let Some(&(id, _)) = group.first() else { return Vec::new() };
         let types = self.sources.types;
         let (graph, _) = follow(&self.sources, &self.known, workspace, id, &variables.bindings);
@@ -152,15 +177,16 @@ impl<'a> Engine<'a> {
             .iter()
             .map(|&(_, number)| {
                 let question = &questions[number];
-                let answer = match judge.value(question, address) {
-                    Some(value) => judge.answer(value, question.lock_type),
-                    None => Answer {
-                        object: Object::Unknown("no call there"),
-                        alternatives: Vec::new(),
-                        method: SiteMethod::Unknown,
-                    },
+                let said = match judge.value(question, address) {
+                    Some(value) => {
+                        let answer = judge.answer(value, question.lock_type);
+                        let handed =
+                            judge.handed_over(value).filter(|_| answer.object == Object::Unknown(LOCK_OF_THE_CALLER));
+                        Said { answer, handed, nothing: value == Value::constant(0) }
+                    }
+                    None => Said::unknown("no call there"),
                 };
-                (number, answer)
+                (number, said)
             })
             .collect()
     }
@@ -169,29 +195,32 @@ impl<'a> Engine<'a> {
 /// What the whole code says beyond declarations.
 fn learn(sources: &Sources<'_>, known: &Known) -> Learned {
     let functions: Vec<FunctionId> = sources.functions.iter().map(|(id, _)| id).collect();
-    /// Facts, and the types that functions use.
-    type Noted = (Vec<Fact>, Vec<(TypeId, FunctionId)>);
+    /// Facts, the types that functions use, and functions that are handed on.
+    type Noted = (Vec<Fact>, Vec<(TypeId, FunctionId)>, Vec<u64>);
     let noted: Vec<Noted> = functions
         .par_chunks(64)
         .map_init(Workspace::default, |workspace, functions| {
-            let (mut facts, mut used) = (Vec::new(), Vec::new());
+            let (mut facts, mut used, mut taken) = (Vec::new(), Vec::new(), Vec::new());
             for &function in functions {
                 let (_, own) = follow(sources, known, workspace, function, &[]);
                 let Workspace { follower, evidence, .. } = workspace;
-                let types = sources.types;
-                let (address, facts, used) = (own.address, &mut facts, &mut used);
-                Observer { function, address, follower, evidence, known, types, facts, used }.observe();
+                let (types, functions) = (sources.types, sources.functions);
+                let (address, facts, used, taken) = (own.address, &mut facts, &mut used, &mut taken);
+                Observer { function, address, follower, evidence, known, types, functions, facts, used, taken }
+                    .observe();
             }
-            (facts, used)
+            (facts, used, taken)
         })
         .collect();
-    let mut facts = Vec::with_capacity(noted.iter().map(|(facts, _)| facts.len()).sum());
-    let mut used = Vec::with_capacity(noted.iter().map(|(_, used)| used.len()).sum());
-    for (more, also) in noted {
+    let mut facts = Vec::with_capacity(noted.iter().map(|(facts, ..)| facts.len()).sum());
+    let mut used = Vec::with_capacity(noted.iter().map(|(_, used, _)| used.len()).sum());
+    let mut taken = FxHashSet::default();
+    for (more, also, handed_on) in noted {
         facts.extend(more);
         used.extend(also);
+        taken.extend(handed_on);
     }
-    Learned::new(facts, used)
+    Learned::new(facts, used, taken)
 }
 
 /// Follows the values of a function and gathers their evidence.

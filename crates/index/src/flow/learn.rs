@@ -8,9 +8,9 @@ use super::evidence::{Evidence, place_in};
 use super::follow::{ARGUMENTS, Callee, Event, Follower};
 use super::known::{Known, in_registers};
 use super::values::{JUNK, Node, NodeId, STACK, Value, ZERO};
-use crate::code::FunctionId;
+use crate::code::{FunctionId, Functions};
 use crate::types::{MemberAt, Prototype, Type, TypeId, Types};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::Range;
 
 /// Clues weaker than this are no observation.
@@ -55,11 +55,13 @@ pub struct Learned {
     keys: FxHashMap<Key, Range<u32>>,
     /// Types, and the functions that they are used in, ascending.
     used: Vec<(TypeId, FunctionId)>,
+    /// Functions whose address the code hands on.
+    taken: FxHashSet<u64>,
 }
 
 impl Learned {
     /// Sorts observations.
-    pub fn new(mut facts: Vec<Fact>, mut used: Vec<(TypeId, FunctionId)>) -> Self {
+    pub fn new(mut facts: Vec<Fact>, mut used: Vec<(TypeId, FunctionId)>, taken: FxHashSet<u64>) -> Self {
         used.sort_unstable();
         used.dedup();
         facts.sort_unstable_by_key(|fact| (fact.key, fact.of, fact.at, fact.by));
@@ -71,7 +73,7 @@ impl Learned {
             keys.insert(group[0].key, start..end);
             start = end;
         }
-        Self { facts, keys, used }
+        Self { facts, keys, used, taken }
     }
 
     /// How many observations there are.
@@ -82,6 +84,11 @@ impl Learned {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.facts.is_empty()
+    }
+
+    /// Whether the code hands on the address of the function there.
+    pub fn is_taken(&self, function: u64) -> bool {
+        self.taken.contains(&function)
     }
 
     /// How far from a function another one is that uses a type, in the order of the image.
@@ -142,10 +149,14 @@ pub struct Observer<'a> {
     pub known: &'a Known,
     /// The types.
     pub types: &'a Types,
+    /// The functions of the image.
+    pub functions: &'a Functions,
     /// What was noted.
     pub facts: &'a mut Vec<Fact>,
     /// Types that the function uses.
     pub used: &'a mut Vec<(TypeId, FunctionId)>,
+    /// Functions whose address it hands on.
+    pub taken: &'a mut Vec<u64>,
 }
 
 impl Observer<'_> {
@@ -157,6 +168,7 @@ impl Observer<'_> {
                 self.used.push((clue.of, self.function));
             }
         }
+        self.note_taken();
         for event in &self.follower.events {
             match *event {
                 Event::Call { callee: Callee::Direct(address), ref arguments, .. } => self.call(address, arguments),
@@ -175,6 +187,24 @@ impl Observer<'_> {
                 self.load(address, id);
             }
         }
+    }
+
+    /// Notes the functions whose addresses are handed over, stored, returned, or one of several values.
+    fn note_taken(&mut self) {
+        let functions = self.functions;
+        let taken = &mut *self.taken;
+        let mut note = |value: Value| {
+            let function = value.number().map(i64::cast_unsigned).filter(|&to| functions.starting(to).is_some());
+            taken.extend(function);
+        };
+        for event in &self.follower.events {
+            match *event {
+                Event::Call { ref arguments, .. } => arguments.iter().copied().for_each(&mut note),
+                Event::Store { value, .. } | Event::Return(value) => note(value),
+                Event::Became { .. } | Event::Bound { .. } => {}
+            }
+        }
+        self.follower.values.operands().iter().for_each(|&(_, value)| note(value));
     }
 
     /// Whether a parameter of this type may be more than the type says.

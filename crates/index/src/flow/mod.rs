@@ -5,6 +5,7 @@
 //! them; at the site, the lock at that offset of that type is the answer.
 
 mod answer;
+mod callers;
 mod container;
 mod engine;
 mod evidence;

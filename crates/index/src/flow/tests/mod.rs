@@ -95,8 +95,14 @@ fn each_way(code: &str, ways: &[(&str, &str)], test: impl Fn(&Answers<'_>)) {
         let map = TypeMap::new(Arc::clone(&own));
         for (types, debug) in [(&own, Some((&debug, &map))), (&bare, None)] {
             let mode = if debug.is_some() { "dwarf" } else { "bare" };
-            let sources =
-                Sources { image: &image, types, functions: &program.functions, landmarks: &program.landmarks, debug };
+            let sources = Sources {
+                image: &image,
+                types,
+                functions: &program.functions,
+                landmarks: &program.landmarks,
+                calls: &program.calls,
+                debug,
+            };
             let sites: Vec<_> = program.sites.iter().filter(|site| site.operation == Operation::Acquire).collect();
             let question = |site: &&crate::code::Site| Question {
                 address: site.address,

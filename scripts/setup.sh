@@ -56,6 +56,9 @@ need shellcheck has shellcheck
 need qemu-system-x86 has qemu-system-x86_64
 need qemu-system-common has_virtiofsd
 need busybox-static has_busybox
+# Building the test kernel module (`lima lab module build`): Debian builds its kernels with this compiler.
+need gcc-12 has gcc-12
+need pahole has pahole
 
 if [ -n "$missing" ]; then
 	has apt-get || fail "missing here (by their names in Debian):$missing; install them with this system's package manager"

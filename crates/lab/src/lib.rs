@@ -7,10 +7,12 @@
 //! - [`tenant`]: a tenant made of cgroups in every hierarchy that matters, removed again when it is dropped;
 //! - [`load::hammer`]: threads that hammer one directory, one file and one pipe;
 //! - [`load::culprit`]: a task that holds a kernel lock for an exact time while others wait for it, all on stock
-//!   kernels and from user space.
+//!   kernels and from user space;
+//! - [`module`]: a kernel module with locks of every type, taken on command in every way.
 
 pub mod guest;
 pub mod load;
+pub mod module;
 pub mod tenant;
 
 pub use tenant::Tenant;

@@ -2,6 +2,7 @@
 
 mod kernels;
 mod load;
+mod module;
 mod run;
 
 use anyhow::Result;
@@ -41,6 +42,9 @@ enum Command {
     /// Run a load; it prints what it did as JSON
     #[command(subcommand)]
     Load(load::Load),
+    /// Build and drive a kernel module with locks of known truth
+    #[command(subcommand)]
+    Module(module::Module),
     /// Play one part in a load (used by `lima lab load culprit` itself)
     #[command(hide = true)]
     Role(load::RoleArguments),
@@ -53,6 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Fetch(arguments) => kernels::fetch(arguments),
         Command::Run(arguments) => run::run(arguments),
         Command::Load(load) => load::run(load),
+        Command::Module(module) => module::run(module),
         Command::Role(role) => load::play(role),
     }
 }

@@ -1,11 +1,16 @@
 #!/bin/sh
-# Small real files for the targets of images to begin with: a kernel, a module, and packed kernels. Needs gcc, objcopy and
-# the packers; what is missing is left out.
+# Small real files for the targets to begin with: a kernel, a module, packed kernels, types, code; and the segments
+# of a trace when one is named. Needs gcc, objcopy and the packers; what is missing is left out.
+#
+#   fuzz/seeds.sh [TRACE.lima]
 set -eu
+trace=${1:+$(realpath "$1")}
 cd "$(dirname "$0")"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p corpus/image_kernel corpus/image_module corpus/image_vmlinuz corpus/image_symbols
+for target in image_kernel image_module image_vmlinuz image_symbols read_btf lift_code open_segment open_manifest; do
+	mkdir -p "corpus/$target"
+done
 
 cat >"$work/kernel.c" <<-'END'
 	const char linux_banner[] = "Linux version 9.9.9-test (somebody) #1\n";
@@ -34,6 +39,13 @@ for packing in zlib-gabi zlib-gnu zstd; do
 	objcopy --compress-debug-sections=$packing corpus/image_module/plain "corpus/image_module/$packing" || true
 done
 
+bytes() {
+	for byte; do
+		# shellcheck disable=SC2059 # bytes
+		printf "\\$(printf %03o "$byte")"
+	done
+}
+
 # As the target reads them: a byte that chooses, the size, and what follows the magic number.
 seed() {
 	number=$1 magic=$2
@@ -43,8 +55,7 @@ seed() {
 	size=$(wc -c <"$work/small")
 	for choice in "$number" $((number + 128)); do
 		{
-			# shellcheck disable=SC2059 # bytes
-			printf "\\$(printf %o "$choice")\\$(printf %o $((size & 255)))\\$(printf %o $((size >> 8 & 255)))\\$(printf %o $((size >> 16)))"
+			bytes "$choice" $((size & 255)) $((size >> 8 & 255)) $((size >> 16))
 			tail -c +$((magic + 1)) "$work/packed"
 		} >"corpus/image_vmlinuz/$1-$choice"
 	done
@@ -55,8 +66,69 @@ seed 2 6 xz --check=crc32
 seed 3 4 lz4 -l
 seed 4 4 zstd
 seed 5 3 xz --format=lzma
+seed 6 9 lzop -9 -c
 seed 7 0 cat
 printf 'ffffffff81000000 T _text\n0000000000000040 A runqueues\nffffffff81000010 t f\t[ext4]\n' >corpus/image_symbols/text
 printf '\0\0\0\0\0' >corpus/image_symbols/first
 printf '\1\0\0\0\0' >corpus/image_symbols/last
 printf '\2\0\0\0\0' >corpus/image_symbols/one
+
+# Types: the size of the kernel's in two bytes, the kernel's, and a module's that build upon them.
+cat >"$work/types.c" <<-'END'
+	typedef struct raw_spinlock { unsigned value; } raw_spinlock_t;
+	typedef struct spinlock { union { struct raw_spinlock rlock; }; } spinlock_t;
+	struct mutex { long owner; raw_spinlock_t wait_lock; void *list; };
+	enum kind { FEW = 1, MANY = 1 << 20 };
+	struct item { struct item *next; struct mutex lock; enum kind kind; int low : 3, high : 5; spinlock_t each[4]; };
+	struct item first __attribute__((section(".data..percpu")));
+	struct item *find(struct item *item, const volatile int *key, ...) { return item + *key; }
+END
+cat "$work/types.c" - >"$work/module_types.c" <<-'END'
+	struct owner { struct item item; union { spinlock_t lock; char bytes[64]; }; int (*open)(struct owner *); };
+	struct owner owner;
+	int open_it(struct owner *owner) { return owner->open(owner); }
+END
+types() {
+	size=$(wc -c <"$1")
+	bytes $((size & 255)) $((size >> 8)) && cat "$@"
+}
+if command -v pahole >/dev/null; then
+	gcc -g -c -o "$work/types.o" "$work/types.c"
+	gcc -g -c -o "$work/module_types.o" "$work/module_types.c"
+	pahole --btf_encode_detached="$work/types.btf" "$work/types.o"
+	pahole --btf_base="$work/types.btf" --btf_encode_detached="$work/split.btf" "$work/module_types.o"
+	types "$work/types.btf" >corpus/read_btf/kernel
+	types "$work/types.btf" "$work/split.btf" >corpus/read_btf/module
+fi
+
+# Code: how many functions there are, for each where it starts (two bytes) and what it is, and the instructions.
+for compiler in gcc clang-19; do
+	command -v $compiler >/dev/null || continue
+	for options in -O2 -Os "-O2 -fno-jump-tables -fcf-protection=none"; do
+		# shellcheck disable=SC2086 # several words
+		$compiler $options -mcmodel=kernel -fno-pic -ffreestanding -c -o "$work/code.o" ../crates/index/src/debug/tests/fixture.c
+		objcopy -O binary --only-section=.text "$work/code.o" "$work/code"
+		seed=corpus/lift_code/$compiler$(echo "$options" | tr -d ' ')
+		nm -S "$work/code.o" | awk '$3 == "T" || $3 == "t" { print $1, $2 }' | head -n 15 >"$work/functions"
+		{
+			bytes "$(wc -l <"$work/functions")"
+			while read -r start size; do
+				size=$((0x$size)) start=$((0x$start))
+				bytes $((start & 255)) $((start >> 8)) $(((size > 7 ? 7 : size) << 3))
+			done <"$work/functions"
+			cat "$work/code"
+		} >"$seed"
+	done
+done
+
+# The tables of a trace, each behind its number, in the order of `Table::ALL`.
+if [ -n "$trace" ]; then
+	number=0
+	for table in totals events tasks stacks frames tenants; do
+		for segment in "$trace/$table"/*.parquet; do
+			[ ! -f "$segment" ] || { bytes $number && cat "$segment"; } >"corpus/open_segment/$table"
+		done
+		number=$((number + 1))
+	done
+	cp "$trace/trace.json" corpus/open_manifest/plain
+fi

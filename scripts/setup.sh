@@ -59,6 +59,7 @@ need busybox-static has_busybox
 # Building the test kernel module (`lima lab module build`): Debian builds its kernels with this compiler.
 need gcc-12 has gcc-12
 need pahole has pahole
+need lzop has lzop
 
 if [ -n "$missing" ]; then
 	has apt-get || fail "missing here (by their names in Debian):$missing; install them with this system's package manager"

@@ -188,7 +188,9 @@ impl Search<'_> {
             self.build_id.clone_from(&image.build_id);
             let mut beside = path.as_os_str().to_owned();
             beside.push(".debug");
+            // That one file lies beside the other is not to be expected, and nothing to tell of when it does not.
             let mut candidates = vec![PathBuf::from(beside)];
+            candidates.retain(|path| path.exists());
             if let Some(debug) = &self.wanted.debug {
                 candidates.extend(self.linked_in(debug, image.release().unwrap_or_default()));
             }

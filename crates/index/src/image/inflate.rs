@@ -1,5 +1,6 @@
 //! Packed sections and files, unpacked to at most a bounded size.
 
+use super::lzo;
 use std::io::Read;
 
 /// How a section is packed.
@@ -66,7 +67,10 @@ impl Format {
             }
             Self::Zstd => read(zstd_stream(bytes)?, size, packed),
             Self::Lz4 => lz4(bytes, size),
-            Self::Lzo => Err("packed with LZO, which is not read; unpack it with lzop, or give the vmlinux".to_owned()),
+            Self::Lzo => {
+                let most = expected(size, packed)?;
+                check(lzo::unpack(bytes, most)?, size, most)
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ mod find;
 mod inflate;
 mod kallsyms;
 mod lookup;
+mod lzo;
 mod module;
 mod open;
 mod relocate;

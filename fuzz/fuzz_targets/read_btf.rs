@@ -10,12 +10,17 @@ use std::sync::Arc;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((length, rest)) = bytes.split_first_chunk::<2>() else { return };
-    let (kernel, module) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
-    let Ok(kernel) = btf::read(kernel).and_then(|builder| builder.build()) else { return };
+    let (base, module) = rest.split_at(usize::from(u16::from_le_bytes(*length)).min(rest.len()));
+    let Ok(kernel) = btf::read(base).and_then(|builder| builder.build()) else { return };
     let kernel = Arc::new(kernel);
     ask(&kernel);
-    if let Ok(module) = btf::read_module(module, kernel).and_then(|builder| builder.build()) {
-        ask(&module);
+    for read in [
+        btf::read_module(module, Arc::clone(&kernel)),
+        btf::read_module_with_base(base, module, Arc::clone(&kernel)),
+    ] {
+        if let Ok(module) = read.and_then(|builder| builder.build()) {
+            ask(&module);
+        }
     }
 });
 

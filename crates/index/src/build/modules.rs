@@ -7,11 +7,10 @@ use super::sources::Sources;
 use crate::Error;
 use crate::code::Program;
 use crate::debug::{Debug, TypeMap};
-use crate::image::{MODULES_START, ModuleFile, ModulePaths};
+use crate::image::{Image, MODULES_START, ModuleFile, ModulePaths};
 use crate::types::{Types, TypesBuilder, btf};
 use lima_model::index::Basis;
 use rayon::prelude::*;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -91,7 +90,7 @@ impl All<'_> {
             Some(_) => Debug::open(&image)?,
             None => None,
         };
-        let types = Arc::new(self.types(&image.path, image.btf()?.as_deref(), debug.as_ref())?);
+        let types = Arc::new(self.types(&image, debug.as_ref())?);
         let map = self.kernel.map.as_ref().map(|kernel| TypeMap::on(Arc::clone(kernel), Arc::clone(&types)));
         let program = Program::of(&image, Some(&self.kernel.program));
         let debug = debug.as_ref().zip(map.as_ref());
@@ -103,13 +102,14 @@ impl All<'_> {
     }
 
     /// The module's own types, on top of the kernel's; none where it does not describe them.
-    fn types(&self, path: &Path, btf: Option<&[u8]>, debug: Option<&Debug<'_>>) -> Result<Types, Error> {
+    fn types(&self, image: &Image, debug: Option<&Debug<'_>>) -> Result<Types, Error> {
         let kernel = Arc::clone(&self.kernel.types);
-        let builder = match (btf, debug) {
-            (Some(bytes), _) => btf::read_module(bytes, kernel),
-            (None, Some(debug)) => return debug.types(path, Some(kernel)),
-            (None, None) => Ok(TypesBuilder::on(kernel)),
+        let builder = match (image.btf()?, image.btf_base()?, debug) {
+            (Some(bytes), Some(base), _) => btf::read_module_with_base(&base, &bytes, kernel),
+            (Some(bytes), None, _) => btf::read_module(&bytes, kernel),
+            (None, _, Some(debug)) => return debug.types(&image.path, Some(kernel)),
+            (None, _, None) => Ok(TypesBuilder::on(kernel)),
         };
-        builder.and_then(TypesBuilder::build).map_err(|why| Error::malformed(path, ".BTF", why))
+        builder.and_then(TypesBuilder::build).map_err(|why| Error::malformed(&image.path, ".BTF", why))
     }
 }

@@ -51,7 +51,11 @@ impl Sources {
             1 => ", 1 module".to_owned(),
             count => format!(", {count} modules"),
         };
-        format!("{} ({}){modules}", self.image.path.display(), self.kind)
+        let unused = match (self.kind, self.basis) {
+            (Source::Debug, Basis::Bare) => ", which is not used",
+            _ => "",
+        };
+        format!("{} ({}{unused}){modules}", self.image.path.display(), self.kind)
     }
 
     /// How many modules there are.

@@ -186,22 +186,35 @@ impl Search<'_> {
         }
         if !image.has_dwarf() && !image.build_id.is_empty() {
             self.build_id.clone_from(&image.build_id);
-            let mut beside = path.as_os_str().to_owned();
-            beside.push(".debug");
-            // That one file lies beside the other is not to be expected, and nothing to tell of when it does not.
-            let mut candidates = vec![PathBuf::from(beside)];
-            candidates.retain(|path| path.exists());
-            if let Some(debug) = &self.wanted.debug {
-                candidates.extend(self.linked_in(debug, image.release().unwrap_or_default()));
-            }
-            for path in candidates {
+            let before = self.passed_over.len();
+            for path in self.debug_of(path, &image) {
                 if let Some(debug) = self.open(&path).filter(Image::has_dwarf) {
                     image = image.with_debug(debug)?;
+                    // Where else it could have been is of no interest any more.
+                    self.passed_over.truncate(before);
                     break;
                 }
             }
         }
         self.with_symbols(image, None)
+    }
+
+    /// Where the debug information of a kernel can be: next to it, if there is such a file, or in the folder that was
+    /// named, by the kernel's release, its build id, or the name that it says itself.
+    fn debug_of(&self, path: &Path, image: &Image) -> Vec<PathBuf> {
+        let linked = image.debug_link();
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".debug");
+        let mut paths = vec![PathBuf::from(beside)];
+        if let Some(name) = &linked {
+            paths.extend([path.with_file_name(name), path.with_file_name(".debug").join(name)]);
+        }
+        paths.retain(|path| path.exists());
+        if let Some(debug) = &self.wanted.debug {
+            paths.extend(self.linked_in(debug, image.release().unwrap_or_default()));
+            paths.extend(linked.map(|name| debug.join(name)));
+        }
+        paths
     }
 
     /// The best in the usual places.

@@ -119,6 +119,22 @@ impl Image {
         self.section_data(".BTF")
     }
 
+    /// What the types of a module go on from, where it brings that along.
+    ///
+    /// # Errors
+    /// Those of [`Image::section_data`].
+    pub fn btf_base(&self) -> Result<Option<Cow<'_, [u8]>>, Error> {
+        self.section_data(".BTF.base")
+    }
+
+    /// The name of the file with its debug information, where it says one (`.gnu_debuglink`).
+    pub fn debug_link(&self) -> Option<String> {
+        let section = self.section_data(".gnu_debuglink").ok()??;
+        let name = std::str::from_utf8(section.split(|byte| *byte == 0).next()?).ok()?;
+        // A name alone: it must not lead elsewhere.
+        (!name.is_empty() && !name.contains('/') && name != "..").then(|| name.to_owned())
+    }
+
     /// The kernel's release, `6.1.0-50-cloud-amd64`: of a kernel what it says of itself, of a module what it was built
     /// for.
     pub fn release(&self) -> Option<&str> {

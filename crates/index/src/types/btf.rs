@@ -38,7 +38,8 @@ pub fn read(bytes: &[u8]) -> Result<TypesBuilder, String> {
     let parts = Parts::of(bytes)?;
     let mut builder = TypesBuilder::new();
     builder.types.text = Text::from(0, parts.strings);
-    let count = Reader { builder: &mut builder, base: 1, base_names: 0, shift: 0, name_shift: 0 }.read(parts.types)?;
+    let reader = Reader { builder: &mut builder, base: 1, base_names: 0, shift: 0, name_shift: 0, known: &[] };
+    let count = reader.read(parts.types)?;
     builder.types.btf = (count, builder.types.text.end());
     Ok(builder)
 }
@@ -54,8 +55,28 @@ pub fn read_module(bytes: &[u8], kernel: Arc<Types>) -> Result<TypesBuilder, Str
     let first = builder.types.text.end();
     builder.types.text = Text::from(first, parts.strings);
     let shift = builder.types.first - base;
-    Reader { builder: &mut builder, base, base_names, shift, name_shift: first.saturating_sub(base_names) }
-        .read(parts.types)?;
+    let name_shift = first.saturating_sub(base_names);
+    Reader { builder: &mut builder, base, base_names, shift, name_shift, known: &[] }.read(parts.types)?;
+    Ok(builder)
+}
+
+/// Reads the BTF of a module that brings its base along (`.BTF.base`, Linux 6.11): the types of the kernel that it needs, by
+/// name and size alone, so that it fits other builds of the kernel too. Those that the kernel has are the kernel's.
+pub fn read_module_with_base(base: &[u8], bytes: &[u8], kernel: Arc<Types>) -> Result<TypesBuilder, String> {
+    let (base, parts) = (Parts::of(base).map_err(|what| format!("its base: {what}"))?, Parts::of(bytes)?);
+    let mut known = vec![VOID];
+    let mut words = Words(base.types);
+    while !words.0.is_empty() {
+        let entry = Entry::next(&mut words).map_err(|what| format!("type {} of its base: {what}", known.len()))?;
+        known.push(base.in_kernel(&entry, &kernel).unwrap_or(VOID));
+    }
+    // The numbers and names of one go on where the other's end: as if it were one file, on top of no other.
+    let mut builder = TypesBuilder::on(kernel);
+    let first = builder.types.text.end();
+    builder.types.text = Text::from(first, base.strings + &parts.strings);
+    let shift = builder.types.first - 1;
+    Reader { builder: &mut builder, base: 1, base_names: 1, shift, name_shift: first, known: &known }
+        .read(&[base.types, parts.types].concat())?;
     Ok(builder)
 }
 
@@ -106,6 +127,22 @@ impl<'a> Parts<'a> {
             Err(_) => strings.iter().map(|&byte| if byte.is_ascii() { char::from(byte) } else { '?' }).collect(),
         };
         Ok(Self { types, strings })
+    }
+
+    /// The only struct or union of the kernel that this one can be.
+    fn in_kernel(&self, entry: &Entry, kernel: &Types) -> Option<TypeId> {
+        let (union, bytes) = match entry.kind {
+            kind::STRUCT | kind::UNION => (entry.kind == kind::UNION, entry.word),
+            kind::FWD => (entry.flag, 0),
+            _ => return None,
+        };
+        let name = self.strings.get(entry.name as usize..)?.split('\0').next().filter(|name| !name.is_empty())?;
+        let fits = |id: &TypeId| match kernel.get(*id) {
+            Type::Composite(other) => other.union == union && (bytes == 0 || bytes == other.bytes),
+            _ => false,
+        };
+        let mut fitting = kernel.composites_named(name).filter(fits);
+        fitting.next().filter(|_| fitting.next().is_none())
     }
 }
 
@@ -166,6 +203,8 @@ struct Reader<'b> {
     /// What to add to the numbers of the file's own types.
     shift: u32,
     name_shift: u32,
+    /// By their numbers in the file, types that the kernel has; `void` for others.
+    known: &'b [TypeId],
 }
 
 impl Reader<'_> {
@@ -187,6 +226,9 @@ impl Reader<'_> {
     }
 
     fn one(&mut self, number: u32, end: u32, entry: Entry) -> Result<(), String> {
+        if self.known(number).is_some() {
+            return Ok(());
+        }
         let id = TypeId(number + self.shift);
         let name = self.name(entry.name)?;
         let mut more = entry.more;
@@ -271,8 +313,13 @@ impl Reader<'_> {
             0 => Ok(VOID),
             _ if number >= end => Err(format!("type {number} is referred to, the last is {}", end - 1)),
             _ if number < self.base => Ok(TypeId(number)),
-            _ => Ok(TypeId(number + self.shift)),
+            _ => Ok(self.known(number).unwrap_or(TypeId(number + self.shift))),
         }
+    }
+
+    #[inline]
+    fn known(&self, number: u32) -> Option<TypeId> {
+        self.known.get(number as usize).copied().filter(|&id| id != VOID)
     }
 
     #[inline]

@@ -183,6 +183,47 @@ fn index_filter_types_of_a_module_go_on_where_the_kernels_end() {
 }
 
 #[test]
+fn index_filter_types_of_a_module_with_its_base() {
+    // The kernel has grown since the module was built: other numbers, other names before those that are wanted.
+    let mut kernel = Writer::default();
+    kernel.add("other", 4, 0, 64, &[]);
+    kernel.add("int", 1, 0, 4, &[32]);
+    let value = kernel.name("value");
+    kernel.add("raw_spinlock", 4, 1, 4, &[value, 2, 0]);
+    kernel.add("twice", 4, 0, 4, &[]);
+    kernel.add("twice", 4, 0, 4, &[]);
+    let kernel = Arc::new(btf::read(&kernel.finish()).expect("BTF").build().expect("types"));
+    let mut base = Writer::default();
+    base.add("int", 1, 0, 4, &[32]);
+    base.add("raw_spinlock", 4, 0, 4, &[]);
+    base.add("raw_spinlock", 4, 0, 12, &[]);
+    base.add("twice", 4, 0, 4, &[]);
+    base.add("other", 7, 0, 0, &[]);
+    let names = base.name("end");
+    let mut module = Writer::on(names + 4);
+    let names = ["lock", "longer", "any", "to"].map(|name| module.name(name));
+    let member = |name: usize, of, at| [names[name], of, at];
+    let members = [member(0, 2, 32), member(1, 3, 64), member(2, 4, 160), member(3, 7, 192)].concat();
+    module.add("own", 4, 4, 32, &members);
+    module.add("", 2, 0, 5, &[]);
+    let (base, module) = (base.finish(), module.finish());
+    let read = |base: &[u8], module: &[u8]| btf::read_module_with_base(base, module, Arc::clone(&kernel));
+    let types = read(&base, &module).expect("BTF").build().expect("types");
+    let own = of(&types, "own");
+    assert_eq!(locks(&types, own, 4), ["own.lock raw_spinlock"], "a type of the kernel");
+    assert_eq!(types.members(own)[0].of, of(&kernel, "raw_spinlock"));
+    assert!(types.members(own)[1].of >= kernel.end(), "another size");
+    assert!(types.members(own)[2].of >= kernel.end(), "one of two is not chosen");
+    assert_eq!(types.pointee(types.members(own)[3].of), Some(of(&kernel, "other")), "by its name alone");
+    for end in 0..base.len().max(module.len()) {
+        let cut = |bytes: &[u8]| bytes[..end.min(bytes.len())].to_vec();
+        for read in [read(&cut(&base), &module), read(&base, &cut(&module))] {
+            let _ = read.and_then(|builder| builder.build());
+        }
+    }
+}
+
+#[test]
 fn index_filter_types_of_a_kernel() {
     let Some(types) = d61() else { return };
     let inode = of(&types, "inode");

@@ -27,8 +27,8 @@ pub struct Arguments {
     /// The kernel as an ELF file, with debug information or without
     #[arg(long, value_name = "FILE")]
     vmlinux: Option<PathBuf>,
-    /// The kernel as it is booted
-    #[arg(long, value_name = "FILE", conflicts_with = "vmlinux")]
+    /// The kernel as it is booted; with --vmlinux, the code for a file of debug information alone
+    #[arg(long, value_name = "FILE")]
     vmlinuz: Option<PathBuf>,
     /// Symbols for an image that has none: a System.map, or a copy of /proc/kallsyms
     #[arg(long, value_name = "FILE")]

@@ -131,7 +131,13 @@ fn code_and_debug_information_in_two_files() {
     fs::copy(workshop.path("bare"), workshop.path("boot/vmlinuz-9.9.9-test")).unwrap();
     fs::copy(workshop.path("only.debug"), workshop.path("usr/lib/debug/boot/vmlinux-9.9.9-test")).unwrap();
     let usual = Wanted { root: workshop.path(""), release: Some("9.9.9-test".to_owned()), ..Default::default() };
-    let together = [named("only.debug", Some("bare"), None), named("bare", None, Some("debug")), find(&usual)];
+    workshop.run("objcopy", &["--add-gnu-debuglink=only.debug", "bare", "linked"]);
+    let together = [
+        named("only.debug", Some("bare"), None),
+        named("bare", None, Some("debug")),
+        named("linked", None, None),
+        find(&usual),
+    ];
     for (way, found) in together.into_iter().enumerate() {
         let found = found.unwrap();
         assert_eq!((found.source, &found.kernel.symbols), (Source::Debug, &whole.symbols), "way {way}");

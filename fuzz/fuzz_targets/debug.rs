@@ -3,25 +3,15 @@
 
 #![no_main]
 
+#[path = "../../crates/index/src/debug/tests/sections.rs"]
+mod sections;
+
 use libfuzzer_sys::fuzz_target;
 use lima_index::debug::{Debug, TypeMap};
+use sections::SECTIONS;
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
-
-const SECTIONS: [&str; 11] = [
-    ".debug_info",
-    ".debug_abbrev",
-    ".debug_line",
-    ".debug_line_str",
-    ".debug_str",
-    ".debug_loclists",
-    ".debug_rnglists",
-    ".debug_loc",
-    ".debug_ranges",
-    ".debug_addr",
-    ".debug_str_offsets",
-];
 
 fuzz_target!(|bytes: &[u8]| {
     let mut rest = bytes;

@@ -40,6 +40,13 @@ impl Sources {
         if kind == Source::Described {
             notes.push("no code of this kernel was found: the index has locks, and neither calls nor sites".to_owned());
         }
+        if image.has_code() && image.symbols.is_empty() {
+            notes.push(
+                "no symbols of this kernel were found, so that its functions and sites are not known: name them with \
+                 --kallsyms (a System.map, or a copy of /proc/kallsyms)"
+                    .to_owned(),
+            );
+        }
         notes.extend(passed_over.into_iter().map(|line| format!("passed over: {line}")));
         Ok(Self { image, basis, modules, inputs, kind, notes })
     }

@@ -1,6 +1,5 @@
 //! Where the variables of functions are kept, and of what types they are.
 
-use super::index::Piece;
 use super::locations::{Found, FrameBase, frame_base, locate};
 use super::reading::{Place, Reading};
 use super::skim::{Entry, Next};
@@ -17,15 +16,8 @@ impl Debug<'_> {
     /// Where the variables and parameters of functions are kept, inlined ones included. A function is asked for by an
     /// address in it. Ask for some thousands at once and in ascending order: each unit is read once.
     pub fn variables_of(&self, types: &TypeMap, functions: &[u64]) -> Vec<Variables> {
-        let mut units: FxHashMap<u32, Vec<(usize, u64, Piece)>> = FxHashMap::default();
-        for (position, address) in functions.iter().enumerate() {
-            if let Some(piece) = self.piece(*address).filter(|piece| piece.entry != 0) {
-                units.entry(piece.unit).or_default().push((position, *address, *piece));
-            }
-        }
-        let mut units: Vec<_> = units.into_iter().collect();
-        units.par_sort_unstable_by_key(|(number, asked)| (std::cmp::Reverse(asked.len()), *number));
-        let answers: Vec<Vec<(usize, Variables)>> = units
+        let answers: Vec<Vec<(usize, Variables)>> = self
+            .by_unit(functions)
             .into_par_iter()
             .map_init(
                 || self.sections.dwarf(),

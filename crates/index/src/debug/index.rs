@@ -10,6 +10,7 @@ use gimli::Section as _;
 use gimli::constants as dw;
 use gimli::read::UnitHeader;
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -151,6 +152,9 @@ fn part(reading: &Reading<'_, '_>, limits: &Limits) -> gimli::Result<Part> {
     Ok(part)
 }
 
+/// What is asked of a unit: positions among the addresses that are asked for, these addresses, and what is there.
+pub(super) type Asked = Vec<(usize, u64, Piece)>;
+
 /// The piece that an address is in.
 pub(super) fn piece_at(pieces: &[Piece], address: u64) -> Option<&Piece> {
     let after = pieces.partition_point(|piece| piece.start <= address);
@@ -162,5 +166,19 @@ impl Debug<'_> {
     /// The piece of a function, or at least of a unit, that an address is in.
     pub(super) fn piece(&self, address: u64) -> Option<&Piece> {
         piece_at(&self.index.functions, address).or_else(|| piece_at(&self.index.units, address))
+    }
+
+    /// Addresses in functions, with their positions among those asked for, by the unit that has to be read for them; the
+    /// units with most to do first.
+    pub(super) fn by_unit(&self, addresses: &[u64]) -> Vec<(u32, Asked)> {
+        let mut units: FxHashMap<u32, Asked> = FxHashMap::default();
+        for (position, address) in addresses.iter().enumerate() {
+            if let Some(piece) = self.piece(*address).filter(|piece| piece.entry != 0) {
+                units.entry(piece.unit).or_default().push((position, *address, *piece));
+            }
+        }
+        let mut units: Vec<_> = units.into_iter().collect();
+        units.sort_unstable_by_key(|(number, asked)| (std::cmp::Reverse(asked.len()), *number));
+        units
     }
 }

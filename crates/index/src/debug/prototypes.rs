@@ -11,20 +11,13 @@ use crate::types::{TypeId, VOID};
 use gimli::AttributeValue;
 use gimli::constants as dw;
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
 
 impl Debug<'_> {
     /// Where functions are declared, what they take and what they return. A function is asked for by an address in it;
     /// ask for many at once.
     pub fn functions(&self, types: &TypeMap, addresses: &[u64]) -> Vec<Option<Function>> {
-        let mut units: FxHashMap<u32, Vec<(usize, u32)>> = FxHashMap::default();
-        for (position, address) in addresses.iter().enumerate() {
-            if let Some(piece) = self.piece(*address).filter(|piece| piece.entry != 0) {
-                units.entry(piece.unit).or_default().push((position, piece.entry));
-            }
-        }
-        let units: Vec<_> = units.into_iter().collect();
-        let answers: Vec<Vec<(usize, Function)>> = units
+        let answers: Vec<Vec<(usize, Function)>> = self
+            .by_unit(addresses)
             .into_par_iter()
             .map_init(
                 || self.sections.dwarf(),
@@ -35,8 +28,8 @@ impl Debug<'_> {
                     };
                     let mut files = self.files(&reading);
                     let mut finder = TypeFinder::new(types);
-                    let answers = asked.into_iter().filter_map(|(position, entry)| {
-                        let place = Place { unit: number, offset: entry };
+                    let answers = asked.into_iter().filter_map(|(position, _, piece)| {
+                        let place = Place { unit: number, offset: piece.entry };
                         Some((position, self.function(&reading, &mut finder, &mut files, place)?))
                     });
                     answers.collect()

@@ -143,10 +143,9 @@ impl Output {
     /// Repeats bytes from this far back, which may be those that it adds.
     fn again(&mut self, distance: usize, count: usize) -> Option<()> {
         self.room(count)?;
-        let mut from = self.bytes.len().checked_sub(distance)?;
-        for _ in 0..count {
+        let start = self.bytes.len().checked_sub(distance)?;
+        for from in start..start + count {
             self.bytes.push(*self.bytes.get(from)?);
-            from += 1;
         }
         Some(())
     }

@@ -7,6 +7,8 @@ use std::path::Path;
 
 /// Where addresses of the kernel itself begin.
 const KERNEL: u64 = 0xffff_ffff_8000_0000;
+/// What the kernel's `linux_banner` begins with.
+const BANNER: &[u8] = b"Linux version ";
 
 /// The kernel's symbols in a text (`System.map`, `/proc/kallsyms`, what `nm` prints), ascending by address, those of modules left out. `path` is for errors.
 ///
@@ -106,6 +108,11 @@ impl Image {
         }
         if inside < functions / 100 * 95 {
             let what = format!("{inside} of {functions} functions lie in the image's code: of another kernel?");
+            return Err(Error::malformed(path, "symbols", what));
+        }
+        let banner = symbols.iter().find(|s| s.name == "linux_banner").and_then(|s| self.bytes_from(s.address));
+        if banner.is_some_and(|bytes| !bytes.starts_with(BANNER)) {
+            let what = "the image has no version where `linux_banner` is said to be: of another kernel";
             return Err(Error::malformed(path, "symbols", what));
         }
         symbols.sort_by_key(|s| s.address);

@@ -27,17 +27,32 @@ impl<'a> Globals<'a> {
         for variable in variables {
             if seen.insert(variable.address) {
                 let symbol = all.symbol_of(variable.address, &variable.name);
-                let from = From { symbol, function: variable.function.clone(), address: variable.address };
+                let function = variable.function.clone();
+                let from = From { symbol, function, ..all.from(variable.address) };
                 all.add(types, variable.of, from, "debug");
             }
         }
         for variable in types.variables() {
-            let section = types.text(variable.section);
-            let Some(section) = image.section(section) else { continue };
-            let address = section.address.wrapping_add(u64::from(variable.offset));
+            let name = types.text(variable.name);
+            let address = match image.section(types.text(variable.section)) {
+                Some(section) => section.address.wrapping_add(u64::from(variable.offset)),
+                // A kernel that shows its types and symbols, and not its sections. Names are not always unique.
+                None => {
+                    let mut named = image.symbols_named(name);
+                    match (named.next(), named.next()) {
+                        (Some(symbol), None) => symbol.address,
+                        _ => continue,
+                    }
+                }
+            };
             if seen.insert(address) {
-                let symbol = all.symbol_of(address, types.text(variable.name));
-                all.add(types, variable.of, From { symbol, function: None, address }, "btf");
+                let symbol = all.symbol_of(address, name);
+                let mut from = From { symbol, ..all.from(address) };
+                if from.section.is_empty() {
+                    from.section = types.text(variable.section).to_owned();
+                    from.per_cpu = variable.per_cpu;
+                }
+                all.add(types, variable.of, from, "btf");
             }
         }
         all.rows.sort_by_key(|row| (row.address, row.bytes == 0));
@@ -69,7 +84,7 @@ impl<'a> Globals<'a> {
                 None => (format!("{address:#x}"), String::new()),
             },
         };
-        let from = From { symbol, function: None, address };
+        let from = From { symbol, ..self.from(address) };
         let found = Found { offset: 0, path, bytes: 0, lock_type };
         let row = self.row(&from, found, String::new(), "site");
         self.sites.push(row);
@@ -97,15 +112,26 @@ impl<'a> Globals<'a> {
         }
     }
 
+    /// A variable at this address that has no name yet.
+    fn from(&self, address: u64) -> From {
+        let section = self.image.section_of(address);
+        From {
+            symbol: String::new(),
+            function: None,
+            address,
+            section: section.map(|section| section.name.clone()).unwrap_or_default(),
+            per_cpu: section.is_some_and(|section| section.per_cpu),
+        }
+    }
+
     fn row(&self, from: &From, lock: Found, variable_type: String, method: &'static str) -> GlobalLock {
         let address = from.address.wrapping_add(u64::from(lock.offset));
-        let section = self.image.section_of(from.address);
         GlobalLock {
             symbol: from.symbol.clone(),
             function: from.function.clone(),
             address,
-            section: section.map(|section| section.name.clone()).unwrap_or_default(),
-            per_cpu: section.is_some_and(|section| section.per_cpu),
+            section: from.section.clone(),
+            per_cpu: from.per_cpu,
             path: lock.path,
             lock_type: lock.lock_type,
             bytes: lock.bytes,
@@ -170,4 +196,6 @@ struct From {
     symbol: String,
     function: Option<String>,
     address: u64,
+    section: String,
+    per_cpu: bool,
 }

@@ -1,6 +1,7 @@
 //! Damaged and malicious debug information: errors or counted losses, in bounded time.
 
 use super::compiled;
+use super::sections::SECTIONS;
 use crate::Error;
 use crate::debug::{Debug, TypeMap};
 use crate::image::Symbol;
@@ -13,25 +14,13 @@ use std::time::{Duration, Instant};
 
 type Sections = BTreeMap<&'static str, Vec<u8>>;
 
-const NAMES: [&str; 9] = [
-    ".debug_info",
-    ".debug_abbrev",
-    ".debug_line",
-    ".debug_line_str",
-    ".debug_str",
-    ".debug_loclists",
-    ".debug_rnglists",
-    ".debug_loc",
-    ".debug_ranges",
-];
-
 static SEEDS: LazyLock<Vec<(Sections, Vec<Symbol>)>> = LazyLock::new(|| {
     let flags = [("gcc", "-gdwarf-4"), ("gcc", "-gdwarf-5"), ("clang-19", "-gdwarf-5")];
     let programs = flags.iter().filter_map(|(compiler, version)| compiled(compiler, &[version, "-O2"]));
     programs
         .map(|program| {
             let contents = |name| program.image.section_data(name).unwrap().unwrap_or_default().into_owned();
-            (NAMES.map(|name| (name, contents(name))).into(), program.image.symbols.clone())
+            (SECTIONS.map(|name| (name, contents(name))).into(), program.image.symbols.clone())
         })
         .collect()
 });
@@ -59,21 +48,21 @@ proptest! {
     #[test]
     fn damaged_bytes(
         seed in 0_usize..8,
-        damage in prop::collection::vec((0..NAMES.len(), any::<prop::sample::Index>(), any::<u8>()), 1..12),
-        cut in prop::option::of((0..NAMES.len(), any::<prop::sample::Index>())),
+        damage in prop::collection::vec((0..SECTIONS.len(), any::<prop::sample::Index>(), any::<u8>()), 1..12),
+        cut in prop::option::of((0..SECTIONS.len(), any::<prop::sample::Index>())),
     ) {
         let Some((sections, symbols)) = SEEDS.get(seed % SEEDS.len().max(1)) else { return Ok(()) };
         let mut sections = sections.clone();
         for (section, at, value) in damage {
             // Most of the damage where it matters most.
-            let section = sections.get_mut(NAMES[if section > 4 { 0 } else { section }]).unwrap();
+            let section = sections.get_mut(SECTIONS[if section > 4 { 0 } else { section }]).unwrap();
             if !section.is_empty() {
                 let at = at.index(section.len());
                 section[at] = value;
             }
         }
         if let Some((section, at)) = cut {
-            let section = sections.get_mut(NAMES[section]).unwrap();
+            let section = sections.get_mut(SECTIONS[section]).unwrap();
             let length = at.index(section.len() + 1);
             section.truncate(length);
         }

@@ -2,6 +2,7 @@
 
 mod frames;
 mod hostile;
+mod sections;
 mod variables;
 
 use super::{Debug, TypeMap};

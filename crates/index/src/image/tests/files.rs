@@ -62,6 +62,10 @@ fn an_image_gets_symbols_where_it_has_them() {
     let at = image.symbols_named("mutex_lock").next().unwrap().address + 1;
     assert_eq!(image.symbol_at(at).map(|(s, offset)| (s.name.as_str(), offset)), Some(("mutex_lock", 1)));
 
+    let moved = lines.replace(" linux_banner", " other").replace(" mutex_lock\n", " linux_banner\n");
+    let moved = bare().with_symbols(&workshop.write("moved", moved)).unwrap_err().to_string();
+    assert!(moved.contains("`linux_banner`") && moved.ends_with("of another kernel"), "{moved}");
+
     let foreign: String = (0..200).map(|n| format!("{:x} T f{n}\n", 0xffff_ffff_9000_0000_u64 + n)).collect();
     let foreign = workshop.write("foreign", foreign + "ffffffff81000000 T _text\n");
     assert!(bare().with_symbols(&foreign).unwrap_err().to_string().contains("of another kernel?"));

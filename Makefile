@@ -3,10 +3,10 @@
 SHELL := /bin/sh
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/lima/target
 
-.PHONY: help setup build demo test accuracy lint bench clean
+.PHONY: help setup build demo demo-lab test accuracy lint bench clean
 
 help: ## Show this
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 setup: ## Install what building and testing need and this machine lacks (Debian 12, as root)
 	@scripts/setup.sh
@@ -18,6 +18,9 @@ build: setup ## Build the lima command
 
 demo: build ## Record real lock contention between two tenants and show it (as root)
 	@scripts/demo.sh
+
+demo-lab: build ## Boot a stock kernel, record two tenants that fight in it, and show it
+	@scripts/demo-lab.sh
 
 test: setup ## Run all tests
 	@scripts/test.sh

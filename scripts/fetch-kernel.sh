@@ -45,13 +45,21 @@ unpack() {
 	done
 }
 
-# A folder appears under its name only when it is whole.
+# A folder appears under its name only when it is whole. What is there is kept: `lima lab fetch` puts kernels in the same
+# place, without debug information and source text.
 fetch() {
 	name=$1 release=$2 version=$3 source=$4
 	kernel=$cache/$name
 	text=$cache/src${name#d}
-	[ ! -e "$kernel/boot/vmlinuz-$release" ] || [ ! -e "$kernel/usr/lib/debug/boot/vmlinux-$release" ] ||
-		[ ! -d "$text/$source/kernel" ] || return 0
+	for image in "$kernel"/boot/vmlinuz-*; do
+		# Another release has had this name before.
+		[ ! -e "$image" ] || [ "${image##*/vmlinuz-}" = "$release" ] || rm -rf "$kernel"
+	done
+	packages=
+	[ -e "$kernel/boot/vmlinuz-$release" ] || packages="$packages linux-image-$release"
+	[ -e "$kernel/usr/lib/debug/boot/vmlinux-$release" ] || packages="$packages linux-image-$release-dbg"
+	[ -d "$text/$source/kernel" ] || packages="$packages $source"
+	[ -n "$packages" ] || return 0
 
 	for tool in apt-get dpkg-deb tar xz; do
 		command -v "$tool" >/dev/null 2>&1 || fail "$tool is missing here; the kernel comes as packages of Debian 12"
@@ -60,21 +68,32 @@ fetch() {
 	free=$(df -Pk "$cache" | awk 'NR == 2 { print int($4 / 1024) }')
 	[ "$free" -ge 5000 ] || fail "$cache has $free MB free, and 5000 are needed"
 	temporary=$(mktemp -d "$cache/fetch.XXXXXX")
+	mkdir "$temporary/kernel" "$temporary/text"
 
 	say "kernel $release ($version): downloading"
-	download "linux-image-$release=$version" "linux-image-$release-dbg=$version" "$source=$version"
-
-	mkdir "$temporary/kernel" "$temporary/text"
-	unpack "linux-image-$release-dbg" "$temporary/kernel"
-	unpack "linux-image-$release" "$temporary/kernel"
-	unpack "$source" "$temporary/text"
-	say "unpacking the source text"
-	xz -T0 -dc "$temporary/text/usr/src/$source.tar.xz" |
-		tar -x -C "$temporary/text" --wildcards '*.c' '*.h'
-	[ -d "$temporary/text/$source/kernel" ] || fail "the source text is not where it was expected"
-	rm -rf "$kernel" "$text"
-	mv "$temporary/kernel" "$kernel"
-	mv "$temporary/text" "$text"
+	versions=
+	for package in $packages; do versions="$versions $package=$version"; done
+	# shellcheck disable=SC2086 # several words
+	download $versions
+	for package in $packages; do
+		case $package in
+		"$source") unpack "$package" "$temporary/text" ;;
+		*) unpack "$package" "$temporary/kernel" ;;
+		esac
+	done
+	if [ -e "$temporary/text/usr" ]; then
+		say "unpacking the source text"
+		xz -T0 -dc "$temporary/text/usr/src/$source.tar.xz" |
+			tar -x -C "$temporary/text" --wildcards '*.c' '*.h'
+		[ -d "$temporary/text/$source/kernel" ] || fail "the source text is not where it was expected"
+		rm -rf "$text"
+		mv "$temporary/text" "$text"
+	fi
+	if [ -e "$kernel" ]; then
+		cp -alf "$temporary/kernel/." "$kernel/"
+	else
+		mv "$temporary/kernel" "$kernel"
+	fi
 	rm -rf "$temporary"
 	say "kernel $release is in $kernel, its source text in $text"
 }

@@ -26,6 +26,9 @@ pub fn fetch(cache: &Cache, wanted: &str, extras: Extras, say: super::Say<'_>) -
         && (!extras.debug || kernel.debug_image().is_some())
         && (!extras.headers || kernel.headers().is_some())
     {
+        if extras.headers {
+            relocate(&kernel.folder)?;
+        }
         return Ok(kernel.clone());
     }
     fs::create_dir_all(cache.folder())
@@ -142,7 +145,7 @@ fn merge(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Headers name each other by absolute paths, which are right only where they are installed.
+/// Headers name each other by absolute paths, which are right only where they are installed. Done once is done for good.
 fn relocate(files: &Path) -> Result<()> {
     for entry in fs::read_dir(files.join("usr/src")).context("the headers hold no usr/src")? {
         let folder = entry?.path();

@@ -93,6 +93,10 @@ fn settings(kernel: &Kernel, orders: &Orders<'_>) -> Result<Vec<u8>> {
     set(&mut text, "mark", OsStr::new(orders.mark));
     set(&mut text, "release", OsStr::new(&kernel.release));
     set(&mut text, "kernel_folder", folder.as_os_str());
+    let program = std::env::current_exe().ok();
+    let (here, program) = (std::env::current_dir().unwrap_or_default(), program.as_deref().and_then(Path::parent));
+    set(&mut text, "here", here.as_os_str());
+    set(&mut text, "programs", program.map(Path::as_os_str).unwrap_or_default());
     set(&mut text, "out", orders.out.map(Path::as_os_str).unwrap_or_default());
     Ok(text)
 }

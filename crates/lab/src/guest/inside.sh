@@ -33,13 +33,16 @@ $b ifconfig lo 127.0.0.1 up 2>/dev/null
 # The kernel finds its modules, its debug information and its configuration where it would on a system of its own.
 files=/run/lima/machine$kernel_folder
 bind() {
-	[ -e "$files/$1" ] || return
-	if [ -d "$files/$1" ]; then $b mkdir -p "/$1"; else $b mkdir -p "/${1%/*}"; [ -e "/$1" ] || : >"/$1"; fi
-	$b mount --bind "$files/$1" "/$1"
+	[ -e "$1" ] || return
+	if [ -d "$1" ]; then $b mkdir -p "$2"; else $b mkdir -p "${2%/*}"; [ -e "$2" ] || : >"$2"; fi
+	$b mount --bind "$1" "$2"
 }
-bind "lib/modules/$release"
-bind usr/lib/debug
-for name in vmlinuz System.map config; do bind "boot/$name-$release"; done
+for name in "lib/modules/$release" usr/lib/debug; do bind "$files/$name" "/$name"; done
+for name in vmlinuz System.map config; do bind "$files/boot/$name-$release" "/boot/$name-$release"; done
+# A root of its own lacks the caller's folder and lima.
+for folder in "$here" "$programs"; do
+	[ -z "$folder" ] || [ -e "$folder" ] || bind "/run/lima/machine$folder" "$folder"
+done
 for name in modprobe insmod rmmod lsmod poweroff; do $b ln -s ../busybox "/run/lima/bin/$name"; done
 [ -x /sbin/modprobe ] || echo /run/lima/bin/modprobe >/proc/sys/kernel/modprobe
 

@@ -7,14 +7,17 @@
 //!
 //! - [`Cache`], [`Kernel`]: kernels that are on this machine;
 //! - [`fetch`]: kernels of Debian's archive, their debug information, and what building modules for them needs;
+//! - [`build`]: kernels from Debian's source with a configuration of ours;
 //! - [`Machine`]: what the guest is made of, and [`acceleration`] by KVM where that works;
 //! - [`run`]: from the start of a guest to its end.
 
 mod acceleration;
 mod archive;
+mod build;
 mod cache;
 mod child;
 mod console;
+mod disk;
 mod fetch;
 mod initramfs;
 mod machine;
@@ -23,7 +26,9 @@ mod run;
 mod share;
 
 pub use acceleration::{Acceleration, Choice, choose};
+pub use build::{CONFIGURATIONS, Configuration, Order, build};
 pub use cache::{Cache, Kernel};
+pub use disk::root_disk;
 pub use fetch::{Extras, available, fetch};
 pub use machine::{Machine, Root};
 pub use run::{End, Outcome, Plan, run};

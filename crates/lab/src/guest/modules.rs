@@ -17,6 +17,9 @@ pub(super) fn in_order(kernel: &Kernel, busybox: &Path) -> Result<Vec<PathBuf>> 
         return Ok(Vec::new());
     }
     let list = folder.join("modules.dep");
+    // Another guest may be starting at the same time.
+    let lock = fs::File::open(&folder).with_context(|| format!("cannot open {}", folder.display()))?;
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)?;
     if !list.exists() {
         make_list(kernel, busybox)?;
     }

@@ -84,6 +84,10 @@ enum Event {
 /// Runs a guest to its end. Its output goes to this process's own.
 pub fn run(plan: &Plan) -> Result<Outcome> {
     plan.machine.check()?;
+    ensure!(
+        rustix::process::geteuid().is_root(),
+        "a guest needs root here, who serves it all of this machine's files: sudo lima lab run ..."
+    );
     let mark = format!("<end of lima lab {}{}>", initramfs::random_word()?, initramfs::random_word()?);
     let out = plan.out.as_deref().map(results).transpose()?;
     let orders =

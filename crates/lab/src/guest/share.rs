@@ -22,12 +22,12 @@ pub(super) struct Share {
 impl Share {
     /// All of the machine's files, read-only. They are taken not to change while the guest runs.
     pub(super) fn of_everything() -> Result<Self> {
-        Self::start(Path::new(VIEW), "machine", "cache=always", Files::ServedReadOnly)
+        Self::start(Path::new(VIEW), "machine", "cache=always", Files::ReadOnlyView)
     }
 
     /// A folder that the guest may write to.
     pub(super) fn of_results(folder: &Path) -> Result<Self> {
-        Self::start(folder, "out", "cache=auto", Files::Served)
+        Self::start(folder, "out", "cache=auto", Files::AsHere)
     }
 
     fn start(folder: &Path, tag: &'static str, cache: &str, files: Files) -> Result<Self> {

@@ -1,12 +1,15 @@
-//! `lima lab kernels` and `lima lab fetch`: which kernels there are, and how they come here.
+//! `lima lab kernels`, `lima lab fetch` and `lima lab build-kernel`: which kernels there are, and how they come here.
 
 use super::say;
 use anyhow::{Context, Result};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use lima_lab::guest::{self, Cache, Extras, Kernel};
 use lima_model::escape::terminal;
 use std::io::Write;
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 /// The arguments of `lima lab kernels`.
 #[derive(Args, Debug)]
@@ -34,6 +37,39 @@ pub struct FetchArguments {
     headers: bool,
 }
 
+/// The arguments of `lima lab build-kernel`.
+#[derive(Args, Debug)]
+#[command(after_help = "Needs 4 GB of disk and about 20 minutes of one processor, at the lowest priority. When it is
+interrupted, the same command goes on. Then: lima lab run --kernel lockdep -- cat /proc/lock_stat")]
+pub struct BuildArguments {
+    /// Of which version of Linux, as Debian has its source
+    #[arg(long, value_name = "VERSION", default_value = "6.1")]
+    version: String,
+    /// How it is configured: lockdep (LOCKDEP, LOCK_STAT, BTF, ORC; lab/kernels/lockdep.config)
+    #[arg(long, value_name = "NAME", default_value = "lockdep", value_parser = configurations())]
+    config: String,
+    /// How many processes of the compiler at a time [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+}
+
+fn configurations() -> PossibleValuesParser {
+    PossibleValuesParser::new(guest::CONFIGURATIONS.map(|configuration| configuration.name))
+}
+
+/// Builds a kernel; prints where it is.
+pub fn build(arguments: &BuildArguments) -> Result<ExitCode> {
+    let configuration = guest::CONFIGURATIONS.into_iter().find(|known| known.name == arguments.config);
+    let configuration = configuration.with_context(|| format!("there is no configuration {:?}", arguments.config))?;
+    let jobs = arguments.jobs.map_or_else(|| available_parallelism().map_or(1, NonZero::get), usize::from);
+    let order = guest::Order { version: &arguments.version, configuration, jobs };
+    let kernel = guest::build(&Cache::of_user()?, &order, &say)?;
+    say(&format!("{} is built: lima lab run --kernel {} -- COMMAND", kernel.release, kernel.name));
+    writeln!(std::io::stdout(), "{}", terminal(&kernel.folder.display().to_string()))
+        .context("cannot write to standard output")?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Lists kernels.
 pub fn list(arguments: &ListArguments) -> Result<ExitCode> {
     let cache = Cache::of_user()?;
@@ -46,7 +82,13 @@ pub fn list(arguments: &ListArguments) -> Result<ExitCode> {
     if kernels.is_empty() {
         writeln!(out, "  none yet: `lima lab fetch 6.1`, or just `lima lab run -- uname -r`")?;
     }
-    let mut available = guest::available(&cache, &say)?;
+    let mut available = match guest::available(&cache, &say) {
+        Ok(available) => available,
+        Err(error) => {
+            say(&format!("what can be fetched is not known: {error:#}"));
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     if !arguments.all {
         available = newest(&available);
     }

@@ -37,6 +37,8 @@ enum Command {
     Kernels(kernels::ListArguments),
     /// Fetch a kernel from Debian's archive into the cache
     Fetch(kernels::FetchArguments),
+    /// Build a kernel with more tracing than Debian's into the cache
+    BuildKernel(kernels::BuildArguments),
     /// Boot a kernel and run a command in it as root
     Run(Box<run::Arguments>),
     /// Run a load; it prints what it did as JSON
@@ -55,6 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     match &arguments.command {
         Command::Kernels(arguments) => kernels::list(arguments),
         Command::Fetch(arguments) => kernels::fetch(arguments),
+        Command::BuildKernel(arguments) => kernels::build(arguments),
         Command::Run(arguments) => run::run(arguments),
         Command::Load(load) => load::run(load),
         Command::Module(module) => module::run(module),

@@ -67,6 +67,8 @@ Examples:
 enum Root {
     /// This machine's files, read-only, with the guest's own changes in memory
     Virtiofs,
+    /// A disk with a small Debian (made once, by debootstrap), as it was made, for loads with many files
+    Ext4,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -106,6 +108,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let machine = machine(arguments)?;
     machine.check()?;
     let kernel = super::kernels::wanted(&cache, &arguments.kernel)?;
+    let disk = match arguments.root {
+        Root::Virtiofs => None,
+        Root::Ext4 => Some(guest::root_disk(&cache, &say)?),
+    };
     let choice = match arguments.accel {
         Accel::Auto => guest::choose(&cache, &kernel, &say)?,
         Accel::Kvm => Choice { acceleration: Acceleration::Kvm, reason: "KVM (as told)".to_owned() },
@@ -116,7 +122,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         kernel,
         machine,
         acceleration: choice.acceleration,
-        disk: None,
+        disk,
         timeout: Some(arguments.timeout).filter(|length| !length.is_zero()),
         out: arguments.out.clone(),
         show_console: arguments.console,
@@ -137,6 +143,7 @@ fn machine(arguments: &Arguments) -> Result<Machine> {
     machine.parameters.clone_from(&arguments.parameters);
     machine.root = match arguments.root {
         Root::Virtiofs => guest::Root::Virtiofs,
+        Root::Ext4 => guest::Root::Ext4,
     };
     Ok(machine)
 }

@@ -88,8 +88,21 @@ pub struct CallRow {
     pub callee: Option<u64>,
     /// `direct`, `tail` or `indirect`.
     pub kind: &'static str,
+    /// Of an indirect call: the member that holds the address, `file_operations.write_iter`; none when not known.
+    pub member: Option<Arc<str>>,
     /// Where it is in the source, innermost inlined function first; empty without DWARF.
     pub frames: Vec<Frame>,
+}
+
+/// A function that a member of some struct points to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PointerRow {
+    /// The member, `file_operations.write_iter`.
+    pub member: Arc<str>,
+    /// Address of the function.
+    pub function: u64,
+    /// The variable that has the pointer; none when code stores it.
+    pub variable: Option<String>,
 }
 
 /// A place that acquires, tries, releases or initialises a lock.

@@ -54,8 +54,12 @@ fn calls_in_both_directions() {
         query::calls(&index, &Calls { function: function.into(), direction, depth }).unwrap()
     };
     // A system call by its short name; circles end.
-    assert_eq!(texts(&ask("demo", Direction::From, 1), "callee"), ["middle", ""]);
-    assert_eq!(ask("demo", Direction::From, 100).rows.len(), 7);
+    assert_eq!(texts(&ask("demo", Direction::From, 1), "callee"), ["middle", "", "demo_open"]);
+    assert_eq!(ask("demo", Direction::From, 100).rows.len(), 9);
+    // Through a pointer.
+    let opened = ask("demo_open", Direction::To, 1);
+    assert_eq!((texts(&opened, "caller"), texts(&opened, "kind")), (vec!["__x64_sys_demo"], vec!["indirect"]));
+    assert_eq!(texts(&opened, "member"), ["demo_operations.open"]);
     assert_eq!(texts(&ask("other_name", Direction::To, 2), "caller"), ["middle", "__x64_sys_demo"]);
     assert_eq!(texts(&ask(&format!("{MIDDLE:#x}"), Direction::To, 1), "caller"), ["__x64_sys_demo"]);
     let missing = Calls { function: "iddl".into(), direction: Direction::To, depth: 1 };
@@ -70,9 +74,18 @@ fn a_path_from_a_system_call_to_a_lock() {
     assert_eq!(texts(&found.rows, "function"), ["__x64_sys_demo", "middle", "taker.isra.0"]);
     assert_eq!(texts(&found.rows, "kind"), ["direct", "direct", "acquire"]);
     assert_eq!(found.rows.number(2, "address"), TAKER + 0x10);
-    let none = query::path(&index, "demo", "big_lock").unwrap();
+    // Through a pointer that some module sets.
+    let found = query::path(&index, "demo", "big_lock").unwrap();
+    assert_eq!(texts(&found.rows, "function"), ["__x64_sys_demo", "demo_open"]);
+    assert_eq!(
+        (texts(&found.rows, "kind"), texts(&found.rows, "to")),
+        (vec!["indirect", "try"], vec!["demo_open", "mutex_lock"])
+    );
+    assert_eq!(texts(&found.rows, "member"), ["demo_operations.open", ""]);
+    let none = query::path(&index, "mutex_lock", "big_lock").unwrap();
     assert!(none.rows.rows.is_empty());
-    assert_eq!(none.indirect, 1);
+    let none = query::path(&index, "middle", "no*such*lock").unwrap_err().to_string();
+    assert!(none.contains("no site"), "{none}");
     assert!(query::path(&index, "demo", "no_lock").unwrap_err().to_string().contains("`no_lock`"));
 }
 

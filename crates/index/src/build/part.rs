@@ -2,13 +2,13 @@
 
 use crate::code::{FunctionId, Program};
 use crate::debug::{self, Debug, Frame, TypeMap};
-use crate::flow::{self, Answer, Engine, Known, Object, Question};
+use crate::flow::{self, Answer, Engine, Known, Object, Pointers, Question};
 use crate::image::Image;
 use crate::layout::{Globals, addresses_of, lock_members, object_of};
 use crate::nesting::{Nesting, Role, roles};
-use crate::rows::{CallRow, FunctionRow, GlobalLock, LockMember, SectionRow, SiteRow};
+use crate::rows::{CallRow, FunctionRow, GlobalLock, LockMember, PointerRow, SectionRow, SiteRow};
 use crate::store::Part;
-use crate::types::{TypeId, Types};
+use crate::types::{Spot, TypeId, Types};
 use lima_model::LockType;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -71,6 +71,7 @@ pub(super) fn make(source: Source<'_>, mut stage: impl FnMut(&str, &mut dyn FnMu
     });
     let mut answers = Vec::new();
     let mut known = Arc::default();
+    let mut pointers = Pointers::default();
     stage("what sites lock", &mut || {
         let sources = flow::Sources {
             image,
@@ -83,6 +84,7 @@ pub(super) fn make(source: Source<'_>, mut stage: impl FnMut(&str, &mut dyn FnMu
         let questions: Vec<_> = program.sites.iter().map(question).collect();
         let engine = Engine::on(sources, source.kernel.map(|kernel| Arc::clone(&kernel.known)));
         answers = engine.answer(&questions);
+        pointers = engine.pointers();
         known = Arc::clone(engine.known());
     });
     let mut known_roles = Vec::new();
@@ -94,6 +96,7 @@ pub(super) fn make(source: Source<'_>, mut stage: impl FnMut(&str, &mut dyn FnMu
     let mut declared = Vec::new();
     stage("lines", &mut || {
         part.calls = calls(program, debug.map(|(debug, _)| debug));
+        part.pointers = pointed_to(source, &pointers, &mut part.calls);
         declared = declarations(program, debug);
     });
     stage("rows", &mut || {
@@ -169,6 +172,7 @@ fn calls(program: &Program, debug: Option<&Debug<'_>>) -> Vec<CallRow> {
             caller: start(call.caller),
             callee: call.callee,
             kind: call.kind.name(),
+            member: None,
             frames: Vec::new(),
         })
         .collect();
@@ -180,6 +184,32 @@ fn calls(program: &Program, debug: Option<&Debug<'_>>) -> Vec<CallRow> {
         }
     }
     rows
+}
+
+/// Names the members that indirect calls load, and those that point to functions.
+fn pointed_to(source: Source<'_>, pointers: &Pointers, calls: &mut [CallRow]) -> Vec<PointerRow> {
+    let types = source.types;
+    let mut names: FxHashMap<Spot, Option<Arc<str>>> = FxHashMap::default();
+    let mut name = |member: Spot| {
+        let spell = || {
+            let (declaring, path) = (types.name(member.declaring), types.path(&member));
+            (!declaring.is_empty() && !path.is_empty()).then(|| format!("{declaring}.{path}").into())
+        };
+        names.entry(member).or_insert_with(spell).clone()
+    };
+    for &(address, member) in &pointers.calls {
+        if let Ok(at) = calls.binary_search_by_key(&address, |call| call.address)
+            && calls[at].callee.is_none()
+        {
+            calls[at].member = name(member);
+        }
+    }
+    let variable = |at: u64| source.image.symbol_at(at).map(|(symbol, _)| symbol.name.clone());
+    let held = pointers.held.iter();
+    held.filter_map(|held| {
+        Some(PointerRow { member: name(held.member)?, function: held.function, variable: held.at.and_then(variable) })
+    })
+    .collect()
 }
 
 fn sites(source: Source<'_>, answers: &[Answer], locks: &Locks, calls: &[CallRow]) -> Vec<SiteRow> {

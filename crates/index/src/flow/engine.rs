@@ -6,6 +6,7 @@ use super::follow::Follower;
 use super::gather::know;
 use super::known::Known;
 use super::learn::{Fact, Learned, Observer};
+use super::pointers::PointerNotes;
 use super::values::Value;
 use super::{Answer, Object};
 use crate::code::graph::Surroundings;
@@ -41,6 +42,7 @@ pub struct Sources<'a> {
 pub struct Engine<'a> {
     pub(super) sources: Sources<'a>,
     pub(super) known: Arc<Known>,
+    pub(super) pointers: PointerNotes,
 }
 
 /// What a function itself says of a site.
@@ -83,8 +85,9 @@ impl<'a> Engine<'a> {
     /// The same of a module, with what is known of its kernel.
     pub fn on(sources: Sources<'a>, kernel: Option<Arc<Known>>) -> Self {
         let mut known = know(&sources, kernel);
-        known.learned = learn(&sources, &known);
-        Self { sources, known: Arc::new(known) }
+        let (learned, pointers) = learn(&sources, &known);
+        known.learned = learned;
+        Self { sources, known: Arc::new(known), pointers }
     }
 
     /// What is known of the whole image.
@@ -192,35 +195,60 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// What is noted of some functions.
+#[derive(Default)]
+struct Noted {
+    facts: Vec<Fact>,
+    /// The types that they use.
+    used: Vec<(TypeId, FunctionId)>,
+    /// Functions that they hand on.
+    taken: Vec<u64>,
+    pointers: PointerNotes,
+}
+
 /// What the whole code says beyond declarations.
-fn learn(sources: &Sources<'_>, known: &Known) -> Learned {
+fn learn(sources: &Sources<'_>, known: &Known) -> (Learned, PointerNotes) {
     let functions: Vec<FunctionId> = sources.functions.iter().map(|(id, _)| id).collect();
-    /// Facts, the types that functions use, and functions that are handed on.
-    type Noted = (Vec<Fact>, Vec<(TypeId, FunctionId)>, Vec<u64>);
     let noted: Vec<Noted> = functions
         .par_chunks(64)
-        .map_init(Workspace::default, |workspace, functions| {
-            let (mut facts, mut used, mut taken) = (Vec::new(), Vec::new(), Vec::new());
-            for &function in functions {
-                let (_, own) = follow(sources, known, workspace, function, &[]);
+        .map_init(Workspace::default, |workspace, chunk| {
+            let mut noted = Noted::default();
+            for &function in chunk {
+                let (graph, own) = follow(sources, known, workspace, function, &[]);
                 let Workspace { follower, evidence, .. } = workspace;
                 let (types, functions) = (sources.types, sources.functions);
-                let (address, facts, used, taken) = (own.address, &mut facts, &mut used, &mut taken);
-                Observer { function, address, follower, evidence, known, types, functions, facts, used, taken }
-                    .observe();
+                let Noted { facts, used, taken, pointers } = &mut noted;
+                let (address, graph) = (own.address, &graph);
+                let observer = Observer {
+                    function,
+                    address,
+                    follower,
+                    evidence,
+                    known,
+                    types,
+                    functions,
+                    graph,
+                    facts,
+                    used,
+                    taken,
+                    pointers,
+                };
+                observer.observe();
             }
-            (facts, used, taken)
+            noted
         })
         .collect();
-    let mut facts = Vec::with_capacity(noted.iter().map(|(facts, ..)| facts.len()).sum());
-    let mut used = Vec::with_capacity(noted.iter().map(|(_, used, _)| used.len()).sum());
+    let mut facts = Vec::with_capacity(noted.iter().map(|noted| noted.facts.len()).sum());
+    let mut used = Vec::with_capacity(noted.iter().map(|noted| noted.used.len()).sum());
     let mut taken = FxHashSet::default();
-    for (more, also, handed_on) in noted {
-        facts.extend(more);
-        used.extend(also);
-        taken.extend(handed_on);
+    let mut pointers = PointerNotes::default();
+    for noted in noted {
+        facts.extend(noted.facts);
+        used.extend(noted.used);
+        taken.extend(noted.taken);
+        pointers.add(noted.pointers);
     }
-    Learned::new(facts, used, taken)
+    (Learned::new(facts, used, taken), pointers)
 }
 
 /// Follows the values of a function and gathers their evidence.

@@ -7,14 +7,15 @@
 use super::evidence::{Evidence, place_in};
 use super::follow::{ARGUMENTS, Callee, Event, Follower};
 use super::known::{Known, in_registers};
+use super::pointers::PointerNotes;
 use super::values::{JUNK, Node, NodeId, STACK, Value, ZERO};
-use crate::code::{FunctionId, Functions};
+use crate::code::{FunctionId, Functions, Graph};
 use crate::types::{MemberAt, Prototype, Type, TypeId, Types};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::Range;
 
 /// Clues weaker than this are no observation.
-const SURE: u8 = 6;
+pub const SURE: u8 = 6;
 /// More clues of one value are not kept.
 const CLUES: usize = 4;
 /// Types larger than this are no links that structs are chained with.
@@ -151,12 +152,16 @@ pub struct Observer<'a> {
     pub types: &'a Types,
     /// The functions of the image.
     pub functions: &'a Functions,
+    /// The graph of this one.
+    pub graph: &'a Graph,
     /// What was noted.
     pub facts: &'a mut Vec<Fact>,
     /// Types that the function uses.
     pub used: &'a mut Vec<(TypeId, FunctionId)>,
     /// Functions whose address it hands on.
     pub taken: &'a mut Vec<u64>,
+    /// What it does with pointers to functions.
+    pub pointers: &'a mut PointerNotes,
 }
 
 impl Observer<'_> {
@@ -169,6 +174,7 @@ impl Observer<'_> {
             }
         }
         self.note_taken();
+        self.note_pointers();
         for event in &self.follower.events {
             match *event {
                 Event::Call { callee: Callee::Direct(address), ref arguments, .. } => self.call(address, arguments),

@@ -14,6 +14,7 @@ mod follow;
 mod gather;
 mod known;
 mod learn;
+mod pointers;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -26,6 +27,7 @@ pub use engine::{Engine, Sources, answer_sites};
 pub use evidence::{Clue, Evidence, Own};
 pub use follow::Follower;
 pub use known::{Global, Known};
+pub use pointers::{Held, Pointers};
 pub use values::{Special, Value};
 
 /// What a site locks.

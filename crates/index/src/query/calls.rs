@@ -32,6 +32,7 @@ const COLUMNS: &[(&str, Kind)] = &[
     ("caller", Kind::Text),
     ("callee", Kind::Text),
     ("kind", Kind::Text),
+    ("member", Kind::Text),
     ("address", Kind::Address),
     ("file", Kind::Text),
     ("line", Kind::Id),
@@ -40,7 +41,8 @@ const COLUMNS: &[(&str, Kind)] = &[
     ("callee_role", Kind::Text),
 ];
 
-/// Calls, those nearest to the function first. A function is entered once, however many ways lead to it.
+/// Calls, those nearest to the function first. A function is entered once, however many ways lead to it. An indirect call
+/// has a row for each function that it may call, and one without a callee when none is known.
 pub fn calls(index: &Index, wanted: &Calls) -> Result<Rows, Error> {
     let graph = Graph::of(index)?;
     let mut rows = Rows::new(COLUMNS.iter().copied());
@@ -53,28 +55,39 @@ pub fn calls(index: &Index, wanted: &Calls) -> Result<Rows, Error> {
             Direction::To => graph.calls_to(function).collect(),
         };
         for call in next {
-            rows.rows.push(row(&graph, call, depth)?);
-            let further = match wanted.direction {
-                Direction::From => graph.calls().numbers("callee")?.maybe(call),
-                Direction::To => graph.calls().numbers("caller")?.maybe(call),
+            let caller = graph.calls().numbers("caller")?.get(call);
+            let callees = match wanted.direction {
+                Direction::From => graph.callees(call)?,
+                Direction::To => &[function],
             };
-            if let Some(further) = further.filter(|&further| depth < wanted.depth && seen.insert(further)) {
-                queue.push_back((further, depth + 1));
+            if callees.is_empty() {
+                rows.rows.push(row(&graph, call, None, depth)?);
+            }
+            for &callee in callees {
+                rows.rows.push(row(&graph, call, Some(callee), depth)?);
+                let further = match wanted.direction {
+                    Direction::From => callee,
+                    Direction::To => caller,
+                };
+                if depth < wanted.depth && seen.insert(further) {
+                    queue.push_back((further, depth + 1));
+                }
             }
         }
     }
     Ok(rows)
 }
 
-fn row(graph: &Graph, call: usize, depth: u32) -> Result<Vec<Value>, Error> {
+fn row(graph: &Graph, call: usize, callee: Option<u64>, depth: u32) -> Result<Vec<Value>, Error> {
     let calls = graph.calls();
-    let (caller, callee) = (calls.numbers("caller")?.get(call), calls.numbers("callee")?.maybe(call));
+    let caller = calls.numbers("caller")?.get(call);
     let roles = graph.functions().texts("role")?;
     Ok(vec![
         depth.into(),
         graph.name(caller)?.into(),
         callee.map(|callee| graph.name(callee)).transpose()?.into(),
         calls.texts("kind")?.get(call).into(),
+        calls.texts("member")?.maybe(call).into(),
         calls.numbers("address")?.get(call).into(),
         calls.texts("file")?.maybe(call).into(),
         calls.small("line")?.maybe(call).into(),

@@ -4,6 +4,7 @@ use super::names::function_fits;
 use crate::Error;
 use crate::store::{Columns, Index};
 use lima_model::IndexTable;
+use rustc_hash::FxHashMap;
 
 /// What the kernel calls the function of a system call.
 const SYSCALL: &[&str] = &["__x64_sys_", "__ia32_sys_", "__arm64_sys_", "__se_sys_", "sys_"];
@@ -19,8 +20,10 @@ pub struct Graph {
     parts: Vec<(u64, u64, u32)>,
     /// Rows of calls, by the function that they are in.
     by_caller: Vec<(u64, u32)>,
-    /// Rows of calls, by the function that they call.
+    /// Rows of calls, by the function that they call; of indirect ones each that they may call.
     by_callee: Vec<(u64, u32)>,
+    /// The functions that each member points to, ascending.
+    targets: FxHashMap<String, Vec<u64>>,
 }
 
 impl Graph {
@@ -30,17 +33,27 @@ impl Graph {
             IndexTable::Functions,
             &["address", "size", "name", "aliases", "cold", "role", "file", "line", "module"],
         )?;
-        let calls = index.read(IndexTable::Calls, &["address", "caller", "callee", "kind", "file", "line"])?;
+        let calls =
+            index.read(IndexTable::Calls, &["address", "caller", "callee", "kind", "member", "file", "line"])?;
+        let targets = targets(index)?;
         let mut by_address: Vec<_> = functions.numbers("address")?.all().iter().copied().zip(0..).collect();
         by_address.sort_unstable();
         let parts = parts(&functions)?;
         let mut by_caller: Vec<(u64, u32)> = calls.numbers("caller")?.all().iter().copied().zip(0..).collect();
         by_caller.sort_unstable();
-        let callees = calls.numbers("callee")?;
-        let callee = |call: u32| callees.maybe(call as usize).map(|callee| (callee, call));
-        let mut by_callee: Vec<_> = (0..calls.len() as u32).filter_map(callee).collect();
+        let (callees, members) = (calls.numbers("callee")?, calls.texts("member")?);
+        let mut by_callee = Vec::with_capacity(calls.len());
+        for (row, call) in (0..calls.len()).zip(0..) {
+            match (callees.maybe(row), members.maybe(row)) {
+                (Some(callee), _) => by_callee.push((callee, call)),
+                (None, Some(member)) => {
+                    by_callee.extend(targets.get(member).into_iter().flatten().map(|&callee| (callee, call)));
+                }
+                (None, None) => {}
+            }
+        }
         by_callee.sort_unstable();
-        Ok(Self { functions, by_address, parts, calls, by_caller, by_callee })
+        Ok(Self { functions, by_address, parts, calls, by_caller, by_callee, targets })
     }
 
     /// The functions' columns.
@@ -77,7 +90,17 @@ impl Graph {
         rows(&self.by_caller, function)
     }
 
-    /// The calls of a function.
+    /// The functions that a call calls: one, or those that an indirect call may call as far as that is known.
+    pub fn callees(&self, call: usize) -> Result<&[u64], Error> {
+        let callees = self.calls.numbers("callee")?;
+        if callees.maybe(call).is_some() {
+            return Ok(&callees.all()[call..=call]);
+        }
+        let member = self.calls.texts("member")?.maybe(call);
+        Ok(member.and_then(|member| self.targets.get(member)).map_or(&[], Vec::as_slice))
+    }
+
+    /// The calls that may call a function.
     pub fn calls_to(&self, function: u64) -> impl Iterator<Item = usize> + '_ {
         rows(&self.by_callee, function)
     }
@@ -117,6 +140,25 @@ impl Graph {
         }
         Ok(found)
     }
+}
+
+/// The functions that each member points to.
+fn targets(index: &Index) -> Result<FxHashMap<String, Vec<u64>>, Error> {
+    let pointers = index.read(IndexTable::Pointers, &["member", "function"])?;
+    let (members, functions) = (pointers.texts("member")?, pointers.numbers("function")?);
+    let mut targets: FxHashMap<String, Vec<u64>> = FxHashMap::default();
+    for row in 0..pointers.len() {
+        let (member, function) = (members.get(row), functions.get(row));
+        match targets.get_mut(member) {
+            Some(list) => list.push(function),
+            None => drop(targets.insert(member.to_owned(), vec![function])),
+        }
+    }
+    for list in targets.values_mut() {
+        list.sort_unstable();
+        list.dedup();
+    }
+    Ok(targets)
 }
 
 fn parts(functions: &Columns) -> Result<Vec<(u64, u64, u32)>, Error> {

@@ -4,7 +4,7 @@ use super::Part;
 use super::source::source;
 use crate::debug::Frame;
 use crate::layout::object_of;
-use crate::rows::{CallRow, FunctionRow, SiteRow};
+use crate::rows::{CallRow, FunctionRow, PointerRow, SiteRow};
 use arrow::array::{
     ArrayRef, BooleanArray, ListArray, RecordBatch, StringArray, StringBuilder, UInt32Array, UInt64Array,
 };
@@ -30,6 +30,7 @@ pub(super) fn each<E: From<ArrowError>>(
         IndexTable::Globals => part.globals.chunks(ROWS).try_for_each(|rows| put(batch(globals(part, rows))?)),
         IndexTable::Functions => part.functions.chunks(ROWS).try_for_each(|rows| put(batch(functions(part, rows))?)),
         IndexTable::Calls => part.calls.chunks(ROWS).try_for_each(|rows| put(batch(calls(rows))?)),
+        IndexTable::Pointers => part.pointers.chunks(ROWS).try_for_each(|rows| put(batch(pointers(part, rows))?)),
         IndexTable::Sites => part.sites.chunks(ROWS).try_for_each(|rows| put(batch(sites(part, rows))?)),
         IndexTable::Nesting => {
             let objects = part.sites.iter().map(|site| (site.address, site.object.as_str())).collect();
@@ -100,11 +101,21 @@ fn calls(rows: &[CallRow]) -> Vec<ArrayRef> {
         Arc::new(rows.iter().map(|row| Some(row.caller)).collect::<UInt64Array>()),
         Arc::new(rows.iter().map(|row| row.callee).collect::<UInt64Array>()),
         text(rows.iter().map(|row| row.kind)),
+        maybe(rows.iter().map(|row| row.member.as_deref())),
         maybe(rows.iter().map(|row| row.frames.first().map(|frame| &*frame.file))),
         Arc::new(rows.iter().map(|row| row.frames.first().map(|frame| frame.line)).collect::<UInt32Array>()),
     ];
     columns.extend(frames(rows.iter().map(|row| &*row.frames)));
     columns
+}
+
+fn pointers(part: &Part, rows: &[PointerRow]) -> Vec<ArrayRef> {
+    vec![
+        text(rows.iter().map(|row| &*row.member)),
+        Arc::new(rows.iter().map(|row| Some(row.function)).collect::<UInt64Array>()),
+        maybe(rows.iter().map(|row| row.variable.as_deref())),
+        module(part, rows.len()),
+    ]
 }
 
 fn sites(part: &Part, rows: &[SiteRow]) -> Vec<ArrayRef> {

@@ -136,7 +136,7 @@ impl<'a> Texts<'a> {
     }
 }
 
-impl Numbers<'_> {
+impl<'a> Numbers<'a> {
     /// The number of a row; 0 when it has none.
     pub fn get(&self, row: usize) -> u64 {
         self.maybe(row).unwrap_or_default()
@@ -148,8 +148,9 @@ impl Numbers<'_> {
     }
 
     /// All of them, of a column without missing values.
-    pub fn all(&self) -> &[u64] {
-        self.0.values()
+    pub fn all(&self) -> &'a [u64] {
+        let values: &'a UInt64Array = self.0;
+        values.values()
     }
 }
 

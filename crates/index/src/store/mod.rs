@@ -19,7 +19,7 @@ pub use read::{Index, peek};
 pub use source::source;
 pub use write::write;
 
-use crate::rows::{CallRow, FunctionRow, GlobalLock, LockMember, NestingRow, SectionRow, SiteRow};
+use crate::rows::{CallRow, FunctionRow, GlobalLock, LockMember, NestingRow, PointerRow, SectionRow, SiteRow};
 use std::sync::Arc;
 
 /// The name of the manifest's file in an index's folder.
@@ -38,6 +38,8 @@ pub struct Part {
     pub functions: Vec<FunctionRow>,
     /// Calls.
     pub calls: Vec<CallRow>,
+    /// Functions that pointers lead to.
+    pub pointers: Vec<PointerRow>,
     /// Sites.
     pub sites: Vec<SiteRow>,
     /// Nested sites.
@@ -53,6 +55,8 @@ impl Part {
         self.globals.sort_by(|a, b| (a.address, &a.path).cmp(&(b.address, &b.path)));
         self.functions.sort_by_key(|row| row.address);
         self.calls.sort_by_key(|row| row.address);
+        self.pointers.sort();
+        self.pointers.dedup();
         self.sites.sort_by_key(|row| row.address);
         self.nesting.sort_by_key(|row| (row.outer, row.inner));
         self.sections.sort_by_key(|row| row.address);

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use lima_index::debug::Frame;
-use lima_index::rows::{CallRow, FunctionRow, GlobalLock, LockMember, NestingRow, SectionRow, SiteRow};
+use lima_index::rows::{CallRow, FunctionRow, GlobalLock, LockMember, NestingRow, PointerRow, SectionRow, SiteRow};
 use lima_index::store::{self, Index, Part};
 use lima_model::words::{Mode, Operation, SiteMethod};
 use lima_model::{IndexManifest, LockType};
@@ -37,7 +37,7 @@ fn function(address: u64, name: &str, role: &'static str) -> FunctionRow {
 
 fn call(address: u64, caller: u64, callee: Option<u64>) -> CallRow {
     let kind = if callee.is_some() { "direct" } else { "indirect" };
-    CallRow { address, caller, callee, kind, frames: vec![frame("f", "fs/demo.c", 10)] }
+    CallRow { address, caller, callee, kind, member: None, frames: vec![frame("f", "fs/demo.c", 10)] }
 }
 
 pub fn site(address: u64, function: u64, operation: Operation, object: &str) -> SiteRow {
@@ -103,6 +103,7 @@ pub fn kernel() -> Part {
         calls: vec![
             call(SYSCALL + 0x10, SYSCALL, Some(MIDDLE)),
             call(SYSCALL + 0x20, SYSCALL, None),
+            CallRow { member: Some("demo_operations.open".into()), ..call(SYSCALL + 0x30, SYSCALL, None) },
             call(MIDDLE + 0x10, MIDDLE, Some(TAKER)),
             call(MIDDLE + 0x20, MIDDLE, Some(SYSCALL)),
             call(TAKER + 0x10, TAKER, Some(MUTEX_LOCK)),
@@ -126,6 +127,11 @@ pub fn module() -> Part {
         module: Some("demo".into()),
         functions: vec![function(MODULE, "demo_open", "locks")],
         calls: vec![call(MODULE + 8, MODULE, Some(MUTEX_LOCK))],
+        pointers: vec![PointerRow {
+            member: "demo_operations.open".into(),
+            function: MODULE,
+            variable: Some("demo_ops".to_owned()),
+        }],
         sites: vec![site(MODULE + 8, MODULE, Operation::Try, "big_lock")],
         sections: vec![section(".text", MODULE, true)],
         ..Part::default()

@@ -14,6 +14,8 @@ pub enum IndexTable {
     Functions,
     /// Calls.
     Calls,
+    /// Functions that pointers lead to.
+    Pointers,
     /// Places that do something with a lock.
     Sites,
     /// Locks taken while others are held.
@@ -24,8 +26,16 @@ pub enum IndexTable {
 
 impl IndexTable {
     /// Every table.
-    pub const ALL: &'static [Self] =
-        &[Self::Locks, Self::Globals, Self::Functions, Self::Calls, Self::Sites, Self::Nesting, Self::Sections];
+    pub const ALL: &'static [Self] = &[
+        Self::Locks,
+        Self::Globals,
+        Self::Functions,
+        Self::Calls,
+        Self::Pointers,
+        Self::Sites,
+        Self::Nesting,
+        Self::Sections,
+    ];
 
     /// The name of the table, and of its file without `.parquet`.
     pub const fn name(self) -> &'static str {
@@ -34,6 +44,7 @@ impl IndexTable {
             Self::Globals => "globals",
             Self::Functions => "functions",
             Self::Calls => "calls",
+            Self::Pointers => "pointers",
             Self::Sites => "sites",
             Self::Nesting => "nesting",
             Self::Sections => "sections",
@@ -53,8 +64,13 @@ impl IndexTable {
             }
             Self::Functions => "Functions, with what they are to locks.",
             Self::Calls => {
-                "Call instructions, and jumps that leave a function (tail calls). What is called by an indirect call is \
-                 not known."
+                "Call instructions, and jumps that leave a function (tail calls). Whom an indirect call may call is what \
+                 `pointers` has for its member."
+            }
+            Self::Pointers => {
+                "Functions that a member of some struct points to: in variables as the image has them, such as a file \
+                 system's `file_operations`, and where code stores a function's address. What is stored at run time \
+                 after it was kept elsewhere is not here."
             }
             Self::Sites => {
                 "Places that acquire, try, release or initialise a lock, after inlining: one row for each call \
@@ -79,6 +95,7 @@ impl IndexTable {
             Self::Globals => GLOBALS,
             Self::Functions => FUNCTIONS,
             Self::Calls => CALLS,
+            Self::Pointers => POINTERS,
             Self::Sites => SITES,
             Self::Nesting => NESTING,
             Self::Sections => SECTIONS,
@@ -141,12 +158,21 @@ const CALLS: &[Column] = columns! {
     caller: U64 = "Address of the function that it is in, in `functions`.",
     callee: U64 null = "Address of the function that is called; missing for an indirect call.",
     kind: Text = "`direct`, `tail` or `indirect`.",
+    member: Text null = "Of an indirect call, where the address was loaded from: a member in the innermost named struct that \
+        declares it (`file_operations.write_iter`); missing when that is not known.",
     file: Text null = "Where it is in the source, innermost inlined function; missing without DWARF.",
     line: U32 null = "Line in it.",
     frame_functions: ListText = "The chain of inlined functions that it is in, innermost first, down to the function itself; \
         empty without DWARF.",
     frame_files: ListText = "The file of each of them.",
     frame_lines: ListU32 = "The line in each of them; in all but the first, where the one before was inlined.",
+};
+
+const POINTERS: &[Column] = columns! {
+    member: Text = "The member, as in `calls`.",
+    function: U64 = "Address of the function, in `functions`.",
+    variable: Text null = "The variable that has the pointer; missing when code stores it.",
+    module: Text null = "Module that has the variable or the code; missing for the kernel image.",
 };
 
 const SITES: &[Column] = columns! {

@@ -207,7 +207,9 @@ impl Calls {
 /// `lima index path`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example: `lima index path write pipe_inode_info.mutex`. Calls through pointers are not followed."
+    after_help = "Example: `lima index path write inode.i_rwsem`. A call through a pointer (`through` names the member) may \
+        lead to every function that some variable or code is known to put there: whether it does with this object, the \
+        index does not say."
 )]
 pub struct Path {
     /// Where to start: a function, or a system call (`write` for __x64_sys_write)
@@ -228,7 +230,7 @@ impl Path {
         if found.rows.rows.is_empty() {
             let (functions, calls) = (found.functions, found.indirect);
             notes.push(format!(
-                "{functions} functions were looked at; {calls} calls in them go through pointers, and were not followed"
+                "{functions} functions were looked at; {calls} calls in them go through pointers, nobody knows where"
             ));
         }
         self.how.show(Subject::Path, &index, found.rows, &notes)

@@ -1,4 +1,4 @@
-//! What one function is known by from others: clones, callbacks, fields without a type.
+//! What one function is known by from others: clones, callbacks, fields without a type, tables of functions.
 
 use super::each_way;
 
@@ -57,5 +57,54 @@ fn callers_say_it_when_all_are_known_and_agree() {
             found.sort();
             assert_eq!(found, others, "{}: {function}", answers.way);
         }
+    });
+}
+
+const TABLES: &str = r#"
+struct operations { void (*open)(struct inode *); void (*close)(struct inode *); };
+union choice { void (*one)(void); void (*other)(void); };
+struct driver { const struct operations *ops; union choice choice; long id; };
+static void opens(struct inode *i) { mutex_lock(&i->i_lock); seen(i); }
+static void closes(struct inode *i) { seen(i); seen(i); }
+static void chosen(void) { seen(0); seen(0); seen(0); seen(0); seen(0); }
+static const struct operations operations = { .open = opens, .close = closes };
+static struct driver driver = { .ops = &operations, .choice = { .one = chosen } };
+void register_driver(struct driver *);
+void starts(void) { register_driver(&driver); seen(0); }
+void open_it(struct driver *d, struct inode *i) { d->ops->open(i); seen(d); }
+void choose(struct driver *d) { d->choice.one(); seen(d); }
+void sets(struct work *w) { w->function = 0; seen(w); w->function = (void *)chosen; seen(w); }
+void runs(struct work *w) { w->function(w); seen(w); }
+void nowhere(void (*f)(void)) { f(); seen(0); }
+"#;
+
+#[test]
+fn calls_through_tables_of_functions() {
+    each_way(TABLES, WAYS, |answers| {
+        let pointers = answers.engine.pointers();
+        let types = answers.types;
+        let name = |member: &crate::types::Spot| format!("{}.{}", types.name(member.declaring), types.path(member));
+        let function = |address| answers.program.functions.containing(address).map(|id| &answers.program.functions[id]);
+        let called = |caller: &str| {
+            let inside = |&&(address, _): &&(u64, _)| function(address).is_some_and(|found| &*found.name == caller);
+            pointers.calls.iter().filter(inside).map(|(_, member)| name(member)).collect::<Vec<_>>()
+        };
+        assert_eq!(called("open_it"), ["operations.open"], "{}", answers.way);
+        assert_eq!(called("runs"), ["work.function"], "{}", answers.way);
+        // Of a union nobody knows which member is meant; of an argument not where it is from.
+        assert_eq!(called("choose"), [""; 0], "{}", answers.way);
+        assert_eq!(called("nowhere"), [""; 0], "{}", answers.way);
+        let mut held: Vec<_> = pointers
+            .held
+            .iter()
+            .map(|held| {
+                let at = held.at.and_then(|at| answers.image.symbol_at(at)).map_or("code", |(symbol, _)| &symbol.name);
+                format!("{} {} {at}", name(&held.member), function(held.function).expect("a function").name)
+            })
+            .collect();
+        held.sort();
+        let expected =
+            ["operations.close closes operations", "operations.open opens operations", "work.function chosen code"];
+        assert_eq!(held, expected, "{}", answers.way);
     });
 }

@@ -128,8 +128,8 @@ const char *lima_level_name(enum lima_level level);
 /* What has to be kept from taking a lock until it is let go. */
 struct lima_grip {
 	unsigned long flags;
-	int index;
 	unsigned int timeout_us;
+	bool downgraded;
 	struct ww_acquire_ctx ww;
 };
 

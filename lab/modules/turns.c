@@ -22,18 +22,24 @@ int lima_row_take(struct lima_row *row, struct lima_grip *grip)
 	return error;
 }
 
-void lima_row_drop(struct lima_row *row, struct lima_grip *grip)
-{
-	row->dropped_ns = lima_now();
-	row->way->drop(row->lock->subject, grip);
-	lima_span_add(row->way->downgrade ? &row->read_hold : &row->hold, row->dropped_ns - row->taken_ns);
-}
-
+/* The writer's hold ends, and the reader's begins. */
 static void downgrade(struct lima_row *row, struct lima_grip *grip)
 {
 	lima_span_add(&row->hold, lima_now() - row->taken_ns);
 	row->way->downgrade(row->lock->subject, grip);
 	row->taken_ns = lima_now();
+	grip->downgraded = true;
+}
+
+void lima_row_drop(struct lima_row *row, struct lima_grip *grip)
+{
+	/* What lets go is for a reader. */
+	if (row->way->downgrade && !grip->downgraded)
+		downgrade(row, grip);
+	row->dropped_ns = lima_now();
+	row->way->drop(row->lock->subject, grip);
+	lima_span_add(row->way->downgrade ? &row->read_hold : &row->hold, row->dropped_ns - row->taken_ns);
+	grip->downgraded = false;
 }
 
 void lima_row_hold(const struct lima_row *row, enum lima_hold hold, unsigned int us)

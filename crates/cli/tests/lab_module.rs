@@ -21,6 +21,8 @@ const SCENES: &[&str] = &[
     "take lock=box.mutex by=mutex_lock inner=box.spinlock inner_by=spin_lock_irqsave count=100 inner_hold_us=5",
     "take lock=box.spinlock by=spin_lock inner=hard.spinlock inner_by=spin_lock inner_context=hardirq count=100",
     "take lock=box.spinlock by=spin_lock inner=soft.spinlock inner_by=spin_lock inner_context=softirq count=100",
+    "take lock=box.mutex by=mutex_lock inner=box.rwsem inner_by=downgrade_write count=20",
+    "fail lock=box.rwsem by=down_read_trylock holder_by=downgrade_write count=10",
     "take lock=array[*] by=spin_lock threads=9 count=100",
     "take lock=cpu[*].spinlock by=spin_lock threads=2 count=100",
     "fail lock=box.mutex by=mutex_trylock threads=3 count=100",

@@ -10,6 +10,7 @@ mod graph;
 mod locks;
 mod names;
 mod path;
+mod running;
 mod show;
 mod sites;
 
@@ -20,5 +21,6 @@ pub use graph::Graph;
 pub use locks::{Locks, locks};
 pub use names::function_fits;
 pub use path::{Found, path};
+pub use running::of_running;
 pub use show::show;
 pub use sites::{Sites, sites};

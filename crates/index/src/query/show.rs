@@ -2,13 +2,15 @@
 
 use crate::Error;
 use crate::build::{hex, types_of};
-use crate::image::Image;
+use crate::image::{Image, MODULES_START, ModuleFile};
 use crate::layout::{LayoutRow, layout};
 use crate::store::Index;
-use crate::types::TypeId;
-use lima_model::index::Basis;
+use crate::types::{TypeId, Types, TypesBuilder, btf};
+use lima_model::index::{Basis, Input};
 use lima_model::table::{Kind, Rows, Value};
+use rayon::prelude::*;
 use std::path::Path;
+use std::sync::Arc;
 
 const COLUMNS: &[(&str, Kind)] = &[
     ("struct", Kind::Text),
@@ -23,13 +25,15 @@ const COLUMNS: &[(&str, Kind)] = &[
     ("type", Kind::Text),
     ("lock_type", Kind::Text),
     ("locks_inside", Kind::Id),
+    ("module", Kind::Text),
 ];
 
 /// The members of a struct or union, or of what a typedef stands for, with its locks and cache lines; with `expand` those
-/// of the structs inside that have locks, too. Layouts are not kept in an index: the kernel's image is opened again.
+/// of the structs inside that have locks, too. Of a type that the kernel itself does not have, those of every module that
+/// has it. Layouts are not kept in an index: the kernel's image, or its modules, are opened again.
 ///
 /// # Errors
-/// [`Error::Missing`] when the image is gone or is another one now, or has no such struct.
+/// [`Error::Missing`] when the image is gone or is another one now, or nothing has such a struct.
 pub fn show(index: &Index, name: &str, expand: bool) -> Result<Rows, Error> {
     let manifest = index.manifest();
     let path = manifest.inputs.first().map(|input| Path::new(&input.path));
@@ -41,23 +45,55 @@ pub fn show(index: &Index, name: &str, expand: bool) -> Result<Rows, Error> {
             path.display()
         )));
     }
-    let types = types_of(&image, manifest.mode == Basis::Dwarf)?;
-    let mut found: Vec<TypeId> = types.composites_named(name).collect();
-    found.extend(types.aliases_named(name).map(|id| types.resolve(id)).filter(|&id| types.composite(id).is_some()));
-    found.dedup();
-    if found.is_empty() {
-        return Err(Error::Missing(format!("the kernel's own types have no struct or union `{name}`")));
-    }
+    let types = Arc::new(types_of(&image, manifest.mode == Basis::Dwarf)?);
     let mut rows = Rows::new(COLUMNS.iter().copied());
-    for id in found {
-        let size = types.bytes(id);
-        let members = layout(&types, id, expand).unwrap_or_default();
-        rows.rows.extend(members.into_iter().map(|member| row(name, size, member)));
+    add(&types, named(&types, name), None, name, expand, &mut rows);
+    if rows.rows.is_empty() {
+        let modules: Vec<_> = manifest.inputs.iter().filter(|input| input.kind == "module").collect();
+        let found: Vec<_> = modules.par_iter().filter_map(|module| in_module(module, &image, &types, name)).collect();
+        for (module, types, found) in &found {
+            add(types, found.clone(), Some(module), name, expand, &mut rows);
+        }
+        if rows.rows.is_empty() {
+            return Err(Error::Missing(format!(
+                "neither the kernel's own types nor those of the {} modules of this index have a struct or union `{name}`",
+                modules.len()
+            )));
+        }
     }
     Ok(rows)
 }
 
-fn row(name: &str, size: u32, member: LayoutRow) -> Vec<Value> {
+/// The structs and unions of a name, and those that typedefs of that name stand for.
+fn named(types: &Types, name: &str) -> Vec<TypeId> {
+    let mut found: Vec<TypeId> = types.composites_named(name).collect();
+    found.extend(types.aliases_named(name).map(|id| types.resolve(id)).filter(|&id| types.composite(id).is_some()));
+    found.dedup();
+    found
+}
+
+/// The same of a module's own types, by its BTF. A module that cannot be read, or is another one now, has none.
+fn in_module(module: &Input, image: &Image, types: &Arc<Types>, name: &str) -> Option<(String, Types, Vec<TypeId>)> {
+    let own = ModuleFile::read(Path::new(&module.path), None).ok()?.at(MODULES_START, image).ok()?;
+    let (bytes, base) = (own.btf().ok()??, own.btf_base().ok()?);
+    let builder = match base {
+        Some(base) => btf::read_module_with_base(&base, &bytes, Arc::clone(types)),
+        None => btf::read_module(&bytes, Arc::clone(types)),
+    };
+    let types = builder.and_then(TypesBuilder::build).ok()?;
+    let found = named(&types, name);
+    (!found.is_empty()).then(|| (module.name.clone(), types, found))
+}
+
+fn add(types: &Types, found: Vec<TypeId>, module: Option<&str>, name: &str, expand: bool, rows: &mut Rows) {
+    for id in found {
+        let size = types.bytes(id);
+        let members = layout(types, id, expand).unwrap_or_default();
+        rows.rows.extend(members.into_iter().map(|member| row(name, module, size, member)));
+    }
+}
+
+fn row(name: &str, module: Option<&str>, size: u32, member: LayoutRow) -> Vec<Value> {
     vec![
         name.into(),
         size.into(),
@@ -71,5 +107,6 @@ fn row(name: &str, size: u32, member: LayoutRow) -> Vec<Value> {
         member.type_name.into(),
         member.lock_type.map(|lock_type| lock_type.name()).into(),
         Some(member.locks_inside).filter(|&locks| locks > 0).into(),
+        module.map(str::to_owned).into(),
     ]
 }

@@ -90,6 +90,7 @@ impl Subject {
                 As("type", "type"),
                 As("lock_type", "lock"),
                 As("locks_inside", "locks inside"),
+                As("module", "module"),
             ],
             Self::Diff => &[
                 As("change", "change"),

@@ -270,6 +270,9 @@ pub struct At {
     /// The address, in hex, as the image has it (System.map, `nm vmlinux`)
     #[arg(value_name = "ADDRESS", value_parser = address)]
     address: u64,
+    /// The address is one of the running kernel (/proc/kallsyms, a stack in the log), which has moved since (KASLR)
+    #[arg(long)]
+    running: bool,
     #[command(flatten)]
     how: How,
 }
@@ -282,7 +285,8 @@ fn address(text: &str) -> Result<u64, String> {
 impl At {
     pub(super) fn answer(&self) -> Result<()> {
         let index = self.how.index()?;
-        self.how.show(Subject::At, &index, query::at(&index, self.address)?, &[])
+        let address = if self.running { query::of_running(&index, self.address)? } else { self.address };
+        self.how.show(Subject::At, &index, query::at(&index, address)?, &[])
     }
 }
 

@@ -56,7 +56,7 @@ pub fn show(index: &Index, name: &str, expand: bool) -> Result<Rows, Error> {
         }
         if rows.rows.is_empty() {
             return Err(Error::Missing(format!(
-                "neither the kernel's own types nor those of the {} modules of this index have a struct or union `{name}`",
+                "there is no struct or union `{name}` among the kernel's own types and those of the {} modules of this index",
                 modules.len()
             )));
         }

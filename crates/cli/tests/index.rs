@@ -192,19 +192,21 @@ fn without_debug_information_it_says_what_is_missing() {
 #[test]
 fn mistakes_end_with_2_and_say_what_can_be_done() {
     let Some(home) = Home::new() else { return };
-    let index = home.path("a.limaindex");
-    home.build(&home.kernel("vmlinux", ""), &index, &[]);
+    let (index, kernel, folder) = (home.path("a.limaindex"), home.kernel("vmlinux", ""), home.path("empty"));
+    home.build(&kernel, &index, &[]);
+    fs::create_dir(&folder).unwrap();
     let garbage = home.path("garbage");
     fs::write(&garbage, "no kernel").unwrap();
-    let (index, garbage) = (index.to_str().unwrap(), garbage.to_str().unwrap());
+    let [index, kernel, garbage, folder] = [&index, &kernel, &garbage, &folder].map(|path| path.to_str().unwrap());
     for (arguments, says) in [
         (vec!["build", "--vmlinux", garbage], garbage),
         (vec!["build", "--vmlinux", "/nonexistent"], "/nonexistent"),
-        (vec!["build", "--vmlinux", garbage, "--vmlinuz", garbage], "cannot be used with"),
+        (vec!["build", "--vmlinux", garbage, "--debug-dir", "/nonexistent"], "cannot read /nonexistent: No such file"),
+        (vec!["build", "--vmlinux", kernel, "--modules", folder], "there are no modules"),
         (vec!["locks", "--index", garbage], "is not an index"),
         (vec!["locks", "--index", index, "--type", "latch"], "possible values"),
         (vec!["sites", "--index", index, "--operation", "steal"], "possible values"),
-        (vec!["calls", "--index", index], "--from"),
+        (vec!["calls", "--index", index], "--from <FUNCTION>|--to <FUNCTION>"),
         (vec!["calls", "--index", index, "--from", "nobody"], "no function or system call"),
         (vec!["path", "--index", index, "demo", "nothing.lock"], "lima index locks"),
         (vec!["at", "--index", index, "here"], "not an address"),

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}: {why}")]
     File {
         /// What was tried: `open`, `read`, `write` ...
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
+        /// Why not; part of the text, and so not a source of its own.
+        why: std::io::Error,
     },
     /// A file is not what it should be.
     #[error("{path}: {part}: {what}")]
@@ -39,6 +39,6 @@ impl Error {
     /// An input or output error, for `map_err`.
     pub fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::File { action, path, source }
+        move |why| Self::File { action, path, why }
     }
 }

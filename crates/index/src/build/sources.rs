@@ -38,7 +38,11 @@ impl Sources {
         }
         let mut notes = Vec::new();
         if kind == Source::Described {
-            notes.push("no code of this kernel was found: the index has locks, and neither calls nor sites".to_owned());
+            notes.push(
+                "no code of this kernel was found: the index has locks, and neither calls nor sites; its debug package has \
+                 the code, or the file that was booted (--vmlinuz)"
+                    .to_owned(),
+            );
         }
         if image.has_code() && image.symbols.is_empty() {
             notes.push(

@@ -208,8 +208,10 @@ pub(super) fn kind(symbol: &Sym64<LittleEndian>) -> SymbolKind {
 fn header<'a>(path: &Path, data: &'a [u8]) -> Result<&'a FileHeader64<LittleEndian>, Error> {
     let bad = |what: String| Error::malformed(path, "ELF header", what);
     if !data.starts_with(b"\x7fELF") {
-        let found = data.get(..4).unwrap_or(data);
-        return Err(bad(format!("not an ELF file: it begins with {found:02x?}")));
+        return Err(bad(match data.get(..4).unwrap_or(data) {
+            [] => "not an ELF file: it is empty".to_owned(),
+            found => format!("not an ELF file, nor a kernel packed in a known way: it begins with {found:02x?}"),
+        }));
     }
     match (data.get(4), data.get(5)) {
         (Some(2), Some(1)) => {}

@@ -96,6 +96,9 @@ pub struct ModulePaths {
 pub fn find(wanted: &Wanted) -> Result<Found, Error> {
     let mut search = Search { wanted, build_id: Vec::new(), passed_over: Vec::new() };
     let named = wanted.vmlinux.as_ref().or(wanted.vmlinuz.as_ref());
+    if let Some(folder) = &wanted.debug {
+        fs::read_dir(folder).map_err(Error::file("read", folder))?;
+    }
     let (kernel, release) = match named {
         Some(path) => (search.named(path)?, None),
         None => {
@@ -115,7 +118,14 @@ pub fn find(wanted: &Wanted) -> Result<Found, Error> {
         (false, true) => Source::Code,
     };
     let modules = match (&wanted.modules, named, source) {
-        (Some(folder), _, _) => modules(folder, &search.debug_folders(&release))?,
+        (Some(folder), _, _) => {
+            let found = modules(folder, &search.debug_folders(&release))?;
+            if found.is_empty() {
+                let what = "there are no modules (.ko, .ko.xz, .ko.zst, .ko.gz) in it";
+                return Err(Error::malformed(folder, "folder", what));
+            }
+            found
+        }
         (None, Some(_), _) | (None, None, Source::Described) => Vec::new(),
         (None, None, _) => match search.module_folder(&release) {
             Some(folder) => modules(&folder, &search.debug_folders(&release))?,

@@ -134,6 +134,7 @@ fn head(source: &Source<'_>) -> String {
     let word = |text: &str| if text.is_empty() { "?".to_owned() } else { escape::terminal(text) };
     let mode = match manifest.mode.name() {
         "dwarf" => "with debug information".to_owned(),
+        "bare" => "without debug information".to_owned(),
         other => escape::terminal(other),
     };
     let build = word(manifest.build_id.get(..12).unwrap_or(&manifest.build_id));

@@ -176,11 +176,12 @@ impl Sites {
 /// `lima index calls`.
 #[derive(Args, Debug)]
 #[command(
+    group(clap::ArgGroup::new("which").required(true).args(["from", "to"])),
     after_help = "A function is a symbol, a pattern (`ext4_*`), a system call (`write` for __x64_sys_write) or an address."
 )]
 pub struct Calls {
     /// The calls that this function does
-    #[arg(long, value_name = "FUNCTION", required_unless_present = "to", conflicts_with = "to")]
+    #[arg(long, value_name = "FUNCTION")]
     from: Option<String>,
     /// The calls of this function
     #[arg(long, value_name = "FUNCTION")]
@@ -228,10 +229,9 @@ impl Path {
         let found = query::path(&index, &self.from, &self.lock)?;
         let mut notes = Vec::new();
         if found.rows.rows.is_empty() {
-            let (functions, calls) = (found.functions, found.indirect);
-            notes.push(format!(
-                "{functions} functions were looked at; {calls} calls in them go through pointers, nobody knows where"
-            ));
+            let functions = units::of(found.functions as u64, "function was", "functions were");
+            let calls = units::of(found.indirect as u64, "call goes through a pointer", "calls go through pointers");
+            notes.push(format!("{functions} looked at; {calls}, nobody knows where"));
         }
         self.how.show(Subject::Path, &index, found.rows, &notes)
     }

@@ -104,8 +104,14 @@ fn the_best_image_is_found() {
     let named = Wanted { vmlinux: Some(plain.clone()), ..wanted };
     let found = find(&named).unwrap();
     assert_eq!((found.source, &found.kernel.path, found.modules.len()), (Source::Code, &plain, 0));
-    let missing = Wanted { vmlinux: Some(workshop.path("no such file")), ..named };
-    assert!(find(&missing).unwrap_err().to_string().contains("cannot open"));
+    fs::create_dir(workshop.path("empty")).unwrap();
+    let refused = |wanted: Wanted| find(&wanted).unwrap_err().to_string();
+    let missing = Wanted { vmlinux: Some(workshop.path("no such file")), ..named.clone() };
+    assert!(refused(missing).contains("cannot open"));
+    let missing = Wanted { debug: Some(workshop.path("no such folder")), ..named.clone() };
+    assert!(refused(missing).contains("no such folder: No such file or directory"));
+    let missing = Wanted { modules: Some(workshop.path("empty")), ..named };
+    assert!(refused(missing).contains("no modules"));
 }
 
 #[test]

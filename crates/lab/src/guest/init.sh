@@ -1,9 +1,9 @@
-#!/bin/busybox sh
+#!/lima/busybox sh
 # The first process of a lab guest, first part: from the initramfs to the guest's root. The second part is inside.sh.
 # What is in its settings comes from initramfs.rs.
 # shellcheck shell=dash disable=SC1091,SC2154
 
-b=/bin/busybox
+b=/lima/busybox
 
 fail() {
 	echo "lima lab: $*" >/dev/console
@@ -11,15 +11,13 @@ fail() {
 	$b sleep 60
 }
 
-$b mkdir -p /dev /proc /sys /root /scratch /machine
 $b mount -t devtmpfs dev /dev || fail "cannot mount /dev"
-$b mount -t proc proc /proc || fail "cannot mount /proc"
 $b mount -t sysfs sys /sys || fail "cannot mount /sys"
 . /lima/settings
 
 while read -r module; do
-	$b insmod "/lima/modules/$module" || fail "cannot load $module"
-done </lima/order
+	$b insmod "/modules/$module" || fail "cannot load $module"
+done </modules/order
 
 # The host names its ports; they appear a moment after their driver.
 port() {
@@ -58,13 +56,15 @@ ext4)
 	;;
 esac
 
-$b mkdir -p /root/dev /root/proc /root/sys /root/run
+for folder in dev proc run sys; do
+	[ -d "/root/$folder" ] || $b mkdir "/root/$folder"
+done
 $b mount -t tmpfs -o mode=755 run /root/run || fail "cannot mount /run"
-$b mkdir -p /root/run/lima/bin /root/run/lima/machine
-$b cp /bin/busybox /lima/settings /lima/command /lima/inside /root/run/lima/
-for mounted in dev proc sys; do
+$b cp -a /lima /root/run/ || fail "cannot copy to /run"
+for mounted in dev sys; do
 	$b mount --move "/$mounted" "/root/$mounted" || fail "cannot move /$mounted"
 done
+$b mkdir /root/run/lima/machine
 $b mount --move /machine /root/run/lima/machine || fail "cannot move the machine's files"
 
 # The root is moved, not changed into: programs that make containers want to leave it by pivot_root.

@@ -30,23 +30,32 @@ pub(super) struct Orders<'a> {
 pub(super) fn make(kernel: &Kernel, orders: &Orders<'_>) -> Result<OwnedFd> {
     let busybox = busybox()?;
     let mut archive = Archive::default();
-    for folder in ["bin", "dev", "lima", "lima/modules"] {
+    // Every program that a guest need not start in its first second is one that nobody waits for: so folders and links
+    // are in the archive, and what goes on to the guest's root is in one folder.
+    for folder in ["dev", "lima", "lima/bin", "lima/dev", "machine", "modules", "root", "scratch", "sys"] {
         archive.folder(folder);
     }
     archive.console();
-    archive.file("bin/busybox", 0o755, &read(&busybox)?);
     archive.file("init", 0o755, include_bytes!("init.sh"));
+    archive.file("lima/busybox", 0o755, &read(&busybox)?);
+    for program in ["insmod", "lsmod", "modprobe", "poweroff", "rmmod"] {
+        archive.link(&format!("lima/bin/{program}"), "../busybox");
+    }
+    for (name, target) in [("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")] {
+        archive.link(&format!("lima/dev/{name}"), &format!("/proc/self/fd{target}"));
+    }
+    archive.file("lima/mounts", 0o644, include_bytes!("mounts"));
     archive.file("lima/inside", 0o755, include_bytes!("inside.sh"));
     archive.file("lima/settings", 0o644, &settings(kernel, orders)?);
     archive.file("lima/command", 0o600, &command(orders)?);
     let mut order = String::new();
     for path in modules::in_order(kernel, &busybox)? {
         let name = path.file_name().and_then(OsStr::to_str).context("a module without a name")?;
-        archive.file(&format!("lima/modules/{name}"), 0o644, &read(&path)?);
+        archive.file(&format!("modules/{name}"), 0o644, &read(&path)?);
         order.push_str(name);
         order.push('\n');
     }
-    archive.file("lima/order", 0o644, order.as_bytes());
+    archive.file("modules/order", 0o644, order.as_bytes());
 
     let memory = rustix::fs::memfd_create("initramfs", rustix::fs::MemfdFlags::CLOEXEC)?;
     let mut file = File::from(memory);
@@ -172,6 +181,10 @@ impl Archive {
         self.entry(name, 0o100_000 | mode, (0, 0), content);
     }
 
+    fn link(&mut self, name: &str, target: &str) {
+        self.entry(name, 0o120_777, (0, 0), target.as_bytes());
+    }
+
     /// The device that the kernel gives the first process for its input and output.
     fn console(&mut self) {
         self.entry("dev/console", 0o020_600, (5, 1), &[]);
@@ -181,7 +194,7 @@ impl Archive {
         self.entries += 1;
         let size = u32::try_from(content.len()).unwrap_or(u32::MAX);
         let name_size = u32::try_from(name.len() + 1).unwrap_or(u32::MAX);
-        let links = if mode & 0o040_000 == 0 { 1 } else { 2 };
+        let links = if mode & 0o170_000 == 0o040_000 { 2 } else { 1 };
         self.bytes.extend_from_slice(b"070701");
         let fields = [self.entries, mode, 0, 0, links, 0, size, 0, 0, device.0, device.1, name_size, 0];
         for field in fields {

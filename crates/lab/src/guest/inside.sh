@@ -11,30 +11,20 @@ fail() {
 
 . /run/lima/settings
 
+$b mount -t proc proc /proc || fail "cannot mount /proc"
+$b mkdir -p /dev/pts /dev/shm /dev/mqueue
 # A kind of file system that the kernel does not have is not mounted; the command will say so if it wants it.
-put() {
-	$b mkdir -p "$3" 2>/dev/null
-	$b mount -t "$1" -o "$2" "$1" "$3" 2>/dev/null
-}
-put devpts gid=5,mode=620,ptmxmode=666 /dev/pts
-put tmpfs mode=1777 /dev/shm
-put mqueue nosuid /dev/mqueue
-put cgroup2 nsdelegate /sys/fs/cgroup
-put bpf mode=700 /sys/fs/bpf
-put tracefs nosuid /sys/kernel/tracing
-put debugfs nosuid /sys/kernel/debug
-put securityfs nosuid /sys/kernel/security
-for link in fd:/proc/self/fd stdin:/proc/self/fd/0 stdout:/proc/self/fd/1 stderr:/proc/self/fd/2; do
-	[ -e "/dev/${link%%:*}" ] || $b ln -s "${link#*:}" "/dev/${link%%:*}"
-done
-$b hostname lima-lab
+$b mount -a -T /run/lima/mounts 2>/dev/null
+$b cp -a /run/lima/dev/. /dev/
+echo lima-lab >/proc/sys/kernel/hostname
 $b ifconfig lo 127.0.0.1 up 2>/dev/null
 
 # The kernel finds its modules, its debug information and its configuration where it would on a system of its own.
 files=/run/lima/machine$kernel_folder
 bind() {
 	[ -e "$1" ] || return
-	if [ -d "$1" ]; then $b mkdir -p "$2"; else $b mkdir -p "${2%/*}"; [ -e "$2" ] || : >"$2"; fi
+	[ -d "${2%/*}" ] || $b mkdir -p "${2%/*}"
+	if [ -d "$1" ]; then [ -d "$2" ] || $b mkdir "$2"; else [ -e "$2" ] || : >"$2"; fi
 	$b mount --bind "$1" "$2"
 }
 for name in "lib/modules/$release" usr/lib/debug; do bind "$files/$name" "/$name"; done
@@ -43,7 +33,6 @@ for name in vmlinuz System.map config; do bind "$files/boot/$name-$release" "/bo
 for folder in "$here" "$programs"; do
 	[ -z "$folder" ] || [ -e "$folder" ] || bind "/run/lima/machine$folder" "$folder"
 done
-for name in modprobe insmod rmmod lsmod poweroff; do $b ln -s ../busybox "/run/lima/bin/$name"; done
 [ -x /sbin/modprobe ] || echo /run/lima/bin/modprobe >/proc/sys/kernel/modprobe
 
 if [ -n "$out" ]; then

@@ -70,6 +70,22 @@ losses! {
     Cut = 24 "cut" "the recorder did not finish: the last second may be missing",
     /// A segment that could not be read.
     Unreadable = 25 "unreadable_segments" "segments of the trace that could not be read",
+    /// No room in the sums of the acquisitions.
+    AcquisitionsFull = 32 "acquisitions_full" "acquisitions left out: too many combinations of lock and site (raise --max-totals)",
+    /// No room in the table of locks that are held.
+    HoldsFull = 33 "holds_full" "holds not measured: too many locks held at once",
+    /// No room in the sums when the hold ended.
+    HoldsLost = 34 "holds_lost" "holds left out: too many combinations of lock and site (raise --max-totals)",
+    /// A lock was acquired whose release had not been seen.
+    ReleasesMissed = 35 "releases_missed" "holds left out: their end was missed",
+    /// A lock was let go whose acquisition had not been seen.
+    AcquisitionsMissed = 36 "acquisitions_missed" "releases of locks whose acquisition was missed",
+    /// The stack did not look as expected.
+    SiteUnknown = 37 "site_unknown" "acquisitions whose site could not be read",
+    /// No room in the table of locks by initialisation.
+    LivesFull = 38 "lives_full" "initialised locks without room: they pass for those that were there before",
+    /// The ring buffer of initialisations was full.
+    InitsDropped = 39 "inits_dropped" "initialisations lost because the buffer was full (raise --buffer)",
 }
 
 impl Loss {

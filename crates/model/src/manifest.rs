@@ -68,7 +68,7 @@ pub struct Filter {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Options {
-    /// The level of tracing: `contention`.
+    /// The level of tracing: `contention` or `acquisitions`.
     pub level: String,
     /// Single waits are kept from this duration on, nanoseconds.
     pub threshold_ns: u64,
@@ -104,6 +104,20 @@ pub struct Program {
     pub recursion_misses: u64,
 }
 
+/// A lock function that was to be traced, at the level `acquisitions`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hook {
+    /// Its name.
+    pub function: String,
+    /// The type of its locks.
+    pub lock_type: String,
+    /// `acquire`, `try`, `release` or `init`.
+    pub operation: String,
+    /// `attached`; `missing` when this kernel has no such function; else why it could not be traced.
+    pub state: String,
+}
+
 /// Waits cut by the borders of the recording. They are not losses: no recording can know their length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -112,6 +126,9 @@ pub struct Edges {
     pub began_before: u64,
     /// Waits that had not ended when the recording did.
     pub unfinished: u64,
+    /// Releases of locks that had been acquired before the recording began.
+    #[serde(default)]
+    pub held_before: u64,
 }
 
 /// How the recorder came to its numbers.
@@ -170,6 +187,9 @@ pub struct Manifest {
     /// The kernel-side programs.
     #[serde(default)]
     pub programs: Vec<Program>,
+    /// The lock functions that are traced, or could not be; empty at the level `contention`.
+    #[serde(default)]
+    pub hooks: Vec<Hook>,
     /// What a reader of the numbers should know: features that this kernel lacks, approximations, errors.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -193,6 +213,7 @@ impl Manifest {
             edges: Edges::default(),
             workings: Workings::default(),
             programs: Vec::new(),
+            hooks: Vec::new(),
             notes: Vec::new(),
         }
     }

@@ -7,6 +7,7 @@
 //! - [`symbols`]: the kernel's symbols;
 //! - [`tenants`]: names for what the kernel knows as numbers.
 
+pub mod acquisitions;
 pub mod capabilities;
 pub mod contention;
 pub mod privileges;

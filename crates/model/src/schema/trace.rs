@@ -12,6 +12,10 @@ pub enum Table {
     Events,
     /// Sums over waits by task.
     Tasks,
+    /// Sums over acquisitions and holds.
+    Acquisitions,
+    /// Single initialisations.
+    Inits,
     /// Stacks as lists of addresses.
     Stacks,
     /// Addresses as symbols.
@@ -22,8 +26,16 @@ pub enum Table {
 
 impl Table {
     /// Every table.
-    pub const ALL: &'static [Self] =
-        &[Self::Totals, Self::Events, Self::Tasks, Self::Stacks, Self::Frames, Self::Tenants];
+    pub const ALL: &'static [Self] = &[
+        Self::Totals,
+        Self::Events,
+        Self::Tasks,
+        Self::Acquisitions,
+        Self::Inits,
+        Self::Stacks,
+        Self::Frames,
+        Self::Tenants,
+    ];
 
     /// The name of the table, and of its folder in the trace.
     pub const fn name(self) -> &'static str {
@@ -31,6 +43,8 @@ impl Table {
             Self::Totals => "totals",
             Self::Events => "events",
             Self::Tasks => "tasks",
+            Self::Acquisitions => "acquisitions",
+            Self::Inits => "inits",
             Self::Stacks => "stacks",
             Self::Frames => "frames",
             Self::Tenants => "tenants",
@@ -51,6 +65,16 @@ impl Table {
                 "Single waits that lasted at least the threshold, one a row, in the order in which they ended."
             }
             Self::Tasks => "Sums over all waits that passed the filters, by waiting task, lock type and time bucket.",
+            Self::Acquisitions => {
+                "Sums over all acquisitions that passed the filters; only at the level `acquisitions`. A row is one time \
+                 bucket of one combination of lock, life, type, mode, context, stack and tenant. An acquisition stands \
+                 in the bucket in which it was made, a hold in that in which it ended, both in the row of the \
+                 acquisition's site and tenant. The sleeping locks' own inner spinlocks are in rows of their own."
+            }
+            Self::Inits => {
+                "Initialisations of locks, one a row; only at the level `acquisitions`. Of spinlocks, rwlocks and \
+                 semaphores production kernels initialise, there is no function that could be traced."
+            }
             Self::Stacks => "Stacks as lists of return addresses, innermost first, each stored once.",
             Self::Frames => {
                 "What the addresses in stacks are called, as far as the running kernel told when the trace was recorded."
@@ -67,6 +91,8 @@ impl Table {
             Self::Totals => TOTALS,
             Self::Events => EVENTS,
             Self::Tasks => TASKS,
+            Self::Acquisitions => ACQUISITIONS,
+            Self::Inits => INITS,
             Self::Stacks => STACKS,
             Self::Frames => FRAMES,
             Self::Tenants => TENANTS,
@@ -151,6 +177,42 @@ const TASKS: &[Column] = columns! {
     wait_ns_max: U64 = "Longest wait, nanoseconds.",
     spin_ns_total: U64 = "Part of `wait_ns_total` spent spinning.",
     sleep_ns_total: U64 = "Part of `wait_ns_total` spent asleep or waiting to run.",
+};
+
+const ACQUISITIONS: &[Column] = columns! {
+    time_ns: U64 = "Start of the time bucket, nanoseconds since the start of the trace.",
+    lock: U64 = "Address of the lock.",
+    life: U32 = "Which lock at this address, counted by its initialisations since the recording began; 0: the one that was \
+        there before, or that was initialised where no program can see it.",
+    lock_type: Text = "As in `totals`, and `ww_mutex`.",
+    mode: Text = "As in `totals`.",
+    context: Text = "Where the lock was acquired: `task`, `softirq`, `hardirq` or `nmi`.",
+    stack_id: U64 = "Where it was acquired, in `stacks`: a stack of the site alone; 0: not known.",
+    tenant: U32 = "Tenant that acquired it, in `tenants`; in interrupts `kernel`.",
+    acquisitions: U64 = "How often the lock was acquired.",
+    failed: U64 = "How many attempts did not get it: a try that found it taken, a wait that was interrupted or timed out.",
+    waits: U64 = "How many of the attempts had to wait.",
+    wait_ns_total: U64 = "Time they waited, nanoseconds.",
+    wait_ns_max: U64 = "Longest wait, nanoseconds.",
+    holds: U64 = "How many holds ended.",
+    hold_ns_total: U64 = "Time from acquiring to letting go, of the holds that ended, nanoseconds.",
+    hold_ns_max: U64 = "Longest hold that ended, nanoseconds.",
+    hold_octaves: ListU16 = "Histogram of hold times: numbers of the buckets that have holds, ascending. Bucket 0 is 0-63 ns, \
+        bucket b is [2^(b+5), 2^(b+6)) ns, bucket 31 all above.",
+    hold_counts: ListU64 = "How many holds are in each of `hold_octaves`.",
+};
+
+const INITS: &[Column] = columns! {
+    time_ns: U64 = "When, nanoseconds since the start of the trace.",
+    lock: U64 = "Address of the lock.",
+    life: U32 = "Which lock at this address it is from then on, as in `acquisitions`.",
+    lock_type: Text = "As in `acquisitions`.",
+    context: Text = "As in `acquisitions`.",
+    stack_id: U64 = "Where it was initialised, as in `acquisitions`.",
+    tenant: U32 = "Tenant that did it, in `tenants`.",
+    tid: U32 = "Thread that did it; in an interrupt, the thread that was interrupted.",
+    name: Text = "The text of the initialised expression in the source (`&inode->i_rwsem`), as the kernel keeps it; at most 39 \
+        bytes.",
 };
 
 const STACKS: &[Column] = columns! {

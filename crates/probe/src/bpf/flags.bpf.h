@@ -27,11 +27,4 @@ static __always_inline bool keeps_cpu(__u32 flags)
 	return (flags & (LCB_F_SPIN | LCB_F_MUTEX)) == LCB_F_SPIN;
 }
 
-/* An index that the verifier can follow: older ones lose sight of a comparison, and the compiler of a mask after it. */
-static __always_inline __u64 bounded(__u64 index, __u64 mask)
-{
-	asm volatile("%0 &= %1" : "+r"(index) : "r"(mask));
-	return index;
-}
-
 #endif

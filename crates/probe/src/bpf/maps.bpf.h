@@ -3,22 +3,15 @@
 #ifndef LIMA_MAPS_H
 #define LIMA_MAPS_H
 
-/* Set before loading. */
-const volatile struct settings settings = {};
+#include "basics.bpf.h"
 
 /* Which of the two pairs of totals the programs write; the recorder flips it at the end of each time bucket, waits
  * until no program can still be in the old pair, and empties that one. So nothing is read while it is written. */
 volatile __u32 generation = 0;
 
-/* Set by the recorder when all programs are attached, cleared before they are detached. */
-volatile __u32 recording = 0;
-
 /* How many tasks sleep in a wait, by the low bits of their tids: almost all that sched_waking sees are not among them. */
 #define SLEEPER_BITS 10
 __u32 sleepers[1 << SLEEPER_BITS] = {};
-
-/* Set by the recorder when there is any entry in sandboxes. */
-volatile __u32 have_sandboxes = 0;
 
 /* Sums over waits. Written at contention_end, read and emptied by the recorder, which sets the size. Full, or no memory
  * at that moment: the wait is sent through the ring buffer instead and added up by the recorder. Per CPU, and a program
@@ -65,14 +58,6 @@ struct {
 	__uint(max_entries, 4 << 20);
 } records SEC(".maps");
 
-/* Counts by enum counter; read by the recorder. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, COUNTERS);
-	__type(key, __u32);
-	__type(value, __u64);
-} counters SEC(".maps");
-
 /* Stacks whose addresses were sent, and how often for learning. Full: the oldest is forgotten and sent again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -96,58 +81,6 @@ struct {
 	__type(key, __u64);
 	__type(value, struct slab_cache);
 } slab_caches SEC(".maps");
-
-/* Processes of sandboxes and virtual machines, to their tenant. Written by the recorder and at fork, cleared at exit.
- * Full: the process belongs to its cgroup. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, __u32);
-	__type(value, __u64);
-} sandboxes SEC(".maps");
-
-/* The values that pass a filter, written by the recorder before loading (tenants also later). */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u32);
-	__type(value, __u8);
-} filter_tgids SEC(".maps"), filter_tids SEC(".maps"), filter_cpus SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u64);
-	__type(value, __u8);
-} filter_tenants SEC(".maps");
-
-struct comm {
-	__u8 name[COMM_LEN];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, struct comm);
-	__type(value, __u8);
-} filter_comms SEC(".maps");
-
-/* Names by their hash, for TENANT_BY_COMM. Written here, read by the recorder. Full: the name stays a number. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, __u64);
-	__type(value, struct comm);
-} comm_names SEC(".maps");
-
-static __always_inline void count(enum counter which, __u64 n)
-{
-	__u32 key = which;
-	__u64 *value = bpf_map_lookup_elem(&counters, &key);
-
-	if (value)
-		*value += n;
-}
 
 /*
  * Submits a record. The recorder looks into the buffer by itself some twenty times a second, as waking it for each

@@ -32,6 +32,7 @@ enum lock_type {
 	LOCK_RTMUTEX = 5,
 	LOCK_PERCPU_RWSEM = 6,
 	LOCK_RWLOCK_RT = 7,
+	LOCK_WW_MUTEX = 10, /* the tracepoints take it for a mutex */
 };
 
 /* lima_model::words::Mode */
@@ -41,9 +42,12 @@ enum lock_mode {
 	MODE_WRITE = 2,
 };
 
-/* lima_model::words::Context; which interrupt it was, the recorder reads from the stack. */
+/* lima_model::words::Context; which interrupt a wait was in, the recorder reads from the stack. */
 enum wait_context {
 	CONTEXT_TASK = 0,
+	CONTEXT_SOFTIRQ = 1,
+	CONTEXT_HARDIRQ = 2,
+	CONTEXT_NMI = 3,
 	CONTEXT_INTERRUPT = 4,
 };
 

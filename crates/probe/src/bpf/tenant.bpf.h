@@ -62,8 +62,10 @@ static __always_inline __u64 comm_tenant(const __u8 *comm)
 			break;
 		hash = (hash ^ comm[i]) * 0x100000001b3ULL;
 	}
+#ifndef ON_LOCK_FUNCTIONS /* a hash map has locks */
 	if (!bpf_map_lookup_elem(&comm_names, &hash))
 		bpf_map_update_elem(&comm_names, &hash, comm, BPF_NOEXIST);
+#endif
 	return hash;
 }
 

@@ -1,6 +1,7 @@
 //! Loading, attaching, and taking out what was collected.
 
-use super::drain::{Plain, drain, read_half, read_plain};
+use super::drain::{Plain, drain, plain, read_half, read_plain};
+use super::object::{programs, wait_for_programs};
 use super::recall::Rules;
 use super::setup::{attach, configure, fill_filters, ring_buffer};
 use super::skeleton::types::bss as Shared;
@@ -13,11 +14,11 @@ use lima_model::manifest::{Program, Workings};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
-use std::{fmt, fs, ptr, thread};
+use std::{fmt, ptr};
 
 // SAFETY: generated from C structs of integers and arrays of integers.
 unsafe impl Plain for types::totals_key {}
@@ -41,6 +42,10 @@ unsafe impl Plain for types::cgroup_notice {}
 unsafe impl Plain for types::exec_notice {}
 // SAFETY: as above.
 unsafe impl Plain for types::share_record {}
+// SAFETY: as above.
+unsafe impl Plain for types::rules {}
+// SAFETY: as above.
+unsafe impl Plain for types::settings {}
 
 /// A record of the ring buffer.
 #[derive(Clone, Debug)]
@@ -259,25 +264,7 @@ impl<'obj> Collector<'obj> {
 
     /// The programs and what they cost so far. Times are 0 unless `kernel.bpf_stats_enabled` is set.
     pub fn programs(&self) -> Vec<Program> {
-        self.skeleton
-            .object()
-            .progs()
-            .map(|program| {
-                let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", program.as_fd().as_raw_fd()))
-                    .unwrap_or_default();
-                let field = |name: &str| {
-                    let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-                    line.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
-                };
-                Program {
-                    name: program.name().to_string_lossy().into_owned(),
-                    attached_to: program.section().to_string_lossy().trim_start_matches("tp_btf/").to_owned(),
-                    runs: field("run_cnt"),
-                    run_ns: field("run_time_ns"),
-                    recursion_misses: field("recursion_misses"),
-                }
-            })
-            .collect()
+        programs(self.skeleton.object())
     }
 
     /// The name of a slab cache that a record mentions.
@@ -301,7 +288,7 @@ impl<'obj> Collector<'obj> {
     pub fn teach(&mut self) {
         let map = &self.skeleton.maps.rules;
         for table in self.rules.take_changed().into_iter().flatten() {
-            if let Err(error) = map.update(&0u32.to_ne_bytes(), plain_bytes(&table), MapFlags::ANY) {
+            if let Err(error) = map.update(&0u32.to_ne_bytes(), plain(&*table), MapFlags::ANY) {
                 tracing::debug!("cannot write the rules of stacks: {error}");
             }
         }
@@ -314,6 +301,17 @@ impl<'obj> Collector<'obj> {
             tracing::warn!("cannot tell the kernel of a sandbox: {error}");
         }
         self.share(|shared| &raw mut shared.have_sandboxes, 1);
+    }
+
+    /// Offers the maps that other programs may share, by their names.
+    pub(crate) fn lend(
+        &self,
+        mut take: impl FnMut(&str, BorrowedFd<'_>) -> libbpf_rs::Result<()>,
+    ) -> Result<(), Error> {
+        let maps = self.skeleton.object().maps();
+        maps.into_iter()
+            .try_for_each(|map| take(&map.name().to_string_lossy(), map.as_fd()))
+            .map_err(Error::map("share a map"))
     }
 
     /// Writes a variable that the programs read.
@@ -330,23 +328,5 @@ impl<'obj> Collector<'obj> {
         if let Err(error) = map.update(&tenant.to_ne_bytes(), &[1], MapFlags::ANY) {
             tracing::warn!("cannot add a tenant to the filter: {error}");
         }
-    }
-}
-
-/// The bytes of the rules, for a map.
-fn plain_bytes(rules: &types::rules) -> &[u8] {
-    // SAFETY: repr(C), integers only, no padding (layout.rs checks the sizes).
-    unsafe { std::slice::from_raw_parts(ptr::from_ref(rules).cast::<u8>(), size_of::<types::rules>()) }
-}
-
-/// Blocks until every program that runs now has ended: programs run inside an RCU read section, and
-/// MEMBARRIER_CMD_GLOBAL waits for all of these (kernel/sched/membarrier.c, membarrier(2)).
-fn wait_for_programs() {
-    const MEMBARRIER_CMD_GLOBAL: libc::c_int = 1;
-    // SAFETY: a system call without pointers.
-    let result = unsafe { libc::syscall(libc::SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) };
-    if result < 0 {
-        // Kernels with nohz_full CPUs refuse it. A program runs for microseconds.
-        thread::sleep(Duration::from_millis(20));
     }
 }

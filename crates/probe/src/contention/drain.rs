@@ -20,6 +20,12 @@ pub fn read_plain<T: Plain>(bytes: &[u8]) -> Option<T> {
     Some(unsafe { ptr::read_unaligned(bytes.as_ptr().cast::<T>()) })
 }
 
+/// The bytes of a record, for a map.
+pub fn plain<T: Plain>(record: &T) -> &[u8] {
+    // SAFETY: repr(C), integers only, and every gap has a name (records.h).
+    unsafe { std::slice::from_raw_parts(ptr::from_ref(record).cast::<u8>(), size_of::<T>()) }
+}
+
 /// Takes everything out of a per-CPU hash map that nobody writes to, and gives each key with its values, one a CPU,
 /// to `each`.
 ///

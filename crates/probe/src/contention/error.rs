@@ -41,7 +41,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub(super) fn load(source: libbpf_rs::Error) -> Self {
+    pub(crate) fn load(source: libbpf_rs::Error) -> Self {
         let advice = match source.kind() {
             libbpf_rs::ErrorKind::PermissionDenied => {
                 "Recording needs root, or the capabilities CAP_BPF and CAP_PERFMON; `lima doctor` shows what is missing"
@@ -51,7 +51,7 @@ impl Error {
         Self::Load { source, advice }
     }
 
-    pub(super) fn map(what: &'static str) -> impl FnOnce(libbpf_rs::Error) -> Self {
+    pub(crate) fn map(what: &'static str) -> impl FnOnce(libbpf_rs::Error) -> Self {
         move |source| Self::Map { what, source: io::Error::other(source.to_string()) }
     }
 }

@@ -6,9 +6,8 @@ use super::types::{
 };
 use std::mem::offset_of;
 
-/// Each assertion of `records.h`, as (what, number).
-fn asserted() -> Vec<(String, usize)> {
-    let header = include_str!("../bpf/records.h");
+/// Each assertion of a header, as (what, number).
+pub(crate) fn asserted(header: &str) -> Vec<(String, usize)> {
     let lines = header.lines().filter_map(|line| line.strip_prefix("_Static_assert(")?.strip_suffix(", \"\");"));
     lines.filter_map(|line| line.split_once(" == ")).map(|(what, n)| (what.to_owned(), n.parse().unwrap())).collect()
 }
@@ -50,7 +49,7 @@ fn sizes_and_offsets_are_those_of_the_kernel_side() {
     let sizes = sizes.map(|(name, size)| (format!("sizeof(struct {name})"), size));
     let offsets = offsets.map(|(name, offset)| (format!("__builtin_offsetof(struct {name})"), offset));
     let found: Vec<_> = sizes.into_iter().chain(offsets).collect();
-    assert_eq!(asserted(), found);
+    assert_eq!(asserted(include_str!("../bpf/records.h")), found);
 }
 
 #[test]

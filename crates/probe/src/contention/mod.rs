@@ -8,13 +8,19 @@ mod drain;
 mod error;
 #[cfg(test)]
 mod layout;
+mod object;
 mod options;
 mod recall;
 mod setup;
 
 pub use collector::{Collector, Counters, Record, Taken};
+pub(crate) use drain::{Plain, plain, read_plain};
 pub use error::Error;
+#[cfg(test)]
+pub(crate) use layout::asserted;
+pub(crate) use object::{programs, wait_for_programs};
 pub use options::{Filters, Options, TenantBy};
+pub(crate) use setup::settings;
 
 mod skeleton {
     #![allow(missing_docs, missing_debug_implementations, non_camel_case_types, unused_qualifications, clippy::all)]

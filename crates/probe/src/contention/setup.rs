@@ -15,6 +15,14 @@ pub(super) fn configure(open: &mut OpenContentionSkel<'_>, options: &Options) ->
         map.set_max_entries(options.max_totals).map_err(Error::map("set the size of the totals"))?;
     }
     open.maps.records.set_max_entries(options.buffer_bytes).map_err(Error::map("set the size of the ring buffer"))?;
+    let rodata = open.maps.rodata_data.as_deref_mut();
+    let Some(rodata) = rodata else { return Err(Error::Option("the BPF object lacks its settings".to_owned())) };
+    rodata.settings = settings(options)?;
+    Ok(())
+}
+
+/// The options as the programs read them.
+pub(crate) fn settings(options: &Options) -> Result<types::settings, Error> {
     let filters = &options.filters;
     let (tenant_by, controller) = match &options.tenant_by {
         TenantBy::Cgroup(None) => (0, 0),
@@ -24,9 +32,7 @@ pub(super) fn configure(open: &mut OpenContentionSkel<'_>, options: &Options) ->
         TenantBy::User => (4, 0),
     };
     let types = if filters.types.is_empty() { LockType::TRACED } else { &filters.types };
-    let rodata = open.maps.rodata_data.as_deref_mut();
-    let Some(rodata) = rodata else { return Err(Error::Option("the BPF object lacks its settings".to_owned())) };
-    rodata.settings = types::settings {
+    Ok(types::settings {
         threshold_ns: options.threshold_ns,
         wakeup_bytes: u64::from(options.buffer_bytes) / 4,
         cgroup_id: filters.cgroup.map_or(0, |(id, _)| id),
@@ -44,8 +50,7 @@ pub(super) fn configure(open: &mut OpenContentionSkel<'_>, options: &Options) ->
         filter_cpu: (!filters.cpus.is_empty()).into(),
         user_stacks: options.user_stacks.into(),
         peek: 1,
-    };
-    Ok(())
+    })
 }
 
 /// This kernel's number of a v1 controller: `enum cgroup_subsys_id` in its BTF.

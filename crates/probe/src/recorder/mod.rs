@@ -3,6 +3,7 @@
 //! A [`Recorder`] is driven by its caller, which knows when to stop: it is pumped for a while, again and again, and
 //! finished. At the end of each time bucket it takes the totals out of the kernel and writes a segment of each table.
 
+mod acquired;
 mod machine;
 mod named;
 mod processes;
@@ -11,6 +12,7 @@ mod stacks;
 mod sums;
 mod tenants;
 
+use crate::acquisitions;
 use crate::contention::{self, Collector, Counters, Options, Record, codes, types};
 use crate::symbols::KernelSymbols;
 use crate::tenants::{CgroupLayout, Namer};
@@ -19,7 +21,7 @@ use lima_model::manifest::{Ended, Manifest};
 use lima_model::{Loss, Losses, Table};
 use lima_trace::Writer;
 use processes::Processes;
-use rows::EventRow;
+use rows::{EventRow, InitRow};
 use stacks::Stacks;
 use std::collections::HashMap;
 use std::mem::MaybeUninit;
@@ -40,6 +42,39 @@ pub enum Error {
     Trace(#[from] lima_trace::Error),
 }
 
+/// The levels of tracing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    /// Waits.
+    #[default]
+    Contention,
+    /// Every acquisition, hold and initialisation besides.
+    Acquisitions,
+}
+
+impl Level {
+    /// The word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Contention => "contention",
+            Self::Acquisitions => "acquisitions",
+        }
+    }
+}
+
+/// Where the loaded programs are kept; it must outlive the recorder.
+#[derive(Debug)]
+pub struct Storage {
+    waits: MaybeUninit<OpenObject>,
+    acquisitions: MaybeUninit<OpenObject>,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { waits: MaybeUninit::uninit(), acquisitions: MaybeUninit::uninit() }
+    }
+}
+
 /// A recording that is done.
 #[derive(Debug)]
 pub struct Summary {
@@ -49,11 +84,15 @@ pub struct Summary {
     pub waits: u64,
     /// Their time, nanoseconds.
     pub wait_ns: u64,
+    /// How many acquisitions were counted, at the level that counts them.
+    pub acquisitions: u64,
 }
 
 /// A recording under way.
 #[derive(Debug)]
 pub struct Recorder<'obj> {
+    // Before the collector of waits: it uses some of its maps.
+    acquisitions: Option<acquisitions::Collector<'obj>>,
     collector: Collector<'obj>,
     writer: Writer,
     manifest: Manifest,
@@ -63,6 +102,7 @@ pub struct Recorder<'obj> {
     tenants: Tenants,
     slab_caches: HashMap<u64, Option<Arc<str>>>,
     events: Vec<EventRow>,
+    inits: Vec<InitRow>,
     /// Waits for which the kernel's maps had no room.
     spilled: Vec<types::event>,
     /// Held times for which they had none.
@@ -74,6 +114,7 @@ pub struct Recorder<'obj> {
     wanted_tenants: Vec<String>,
     waits: u64,
     wait_ns: u64,
+    acquired: u64,
 }
 
 impl<'obj> Recorder<'obj> {
@@ -83,14 +124,21 @@ impl<'obj> Recorder<'obj> {
     /// # Errors
     /// When the folder cannot be made, or the kernel or the privileges do not permit to record.
     pub fn start(
-        storage: &'obj mut MaybeUninit<OpenObject>,
+        storage: &'obj mut Storage,
         folder: &Path,
+        level: Level,
         options: &Options,
         layout: CgroupLayout,
         mut manifest: Manifest,
     ) -> Result<Self, Error> {
         machine::describe(&mut manifest);
-        let collector = Collector::start(storage, options)?;
+        let collector = Collector::start(&mut storage.waits, options)?;
+        let acquisitions = match level {
+            Level::Contention => None,
+            Level::Acquisitions => {
+                Some(acquisitions::Collector::start(&mut storage.acquisitions, &collector, options)?)
+            }
+        };
         let writer = Writer::create(folder, &manifest)?;
         // After loading: the programs have symbols themselves, which stand at the top of every stack.
         let symbols = KernelSymbols::read(Path::new("/proc/kallsyms")).unwrap_or_default();
@@ -99,11 +147,13 @@ impl<'obj> Recorder<'obj> {
         }
         manifest.notes.extend(collector.notes.iter().cloned());
         manifest.clock = machine::clock();
+        manifest.hooks = acquisitions.as_ref().map(|collector| collector.hooks().to_vec()).unwrap_or_default();
         let wanted = manifest.options.filters.iter().filter(|filter| filter.field == "tenant");
         let wanted_tenants = wanted.flat_map(|filter| filter.values.clone()).collect();
         let bucket = Duration::from_nanos(manifest.options.bucket_ns);
         let mut recorder = Self {
             tenants: Tenants::new(options.tenant_by.clone(), Namer::new(layout)),
+            acquisitions,
             collector,
             writer,
             manifest,
@@ -112,6 +162,7 @@ impl<'obj> Recorder<'obj> {
             processes: Processes::default(),
             slab_caches: HashMap::new(),
             events: Vec::new(),
+            inits: Vec::new(),
             spilled: Vec::new(),
             shares: Vec::new(),
             lost: Losses::none(),
@@ -121,6 +172,7 @@ impl<'obj> Recorder<'obj> {
             wanted_tenants,
             waits: 0,
             wait_ns: 0,
+            acquired: 0,
         };
         recorder.find_sandboxes();
         recorder.write_manifest()?;
@@ -146,6 +198,7 @@ impl<'obj> Recorder<'obj> {
             let slice = SLICE.min(tick - now).min(until - now).max(Duration::from_millis(1));
             let records = self.collector.poll(slice)?;
             self.take_in(records);
+            self.take_in_births()?;
         }
     }
 
@@ -154,6 +207,9 @@ impl<'obj> Recorder<'obj> {
     /// # Errors
     /// As [`pump`](Self::pump).
     pub fn finish(mut self, ended: Ended, exit_status: Option<i32>) -> Result<Summary, Error> {
+        if let Some(acquisitions) = &mut self.acquisitions {
+            acquisitions.detach();
+        }
         self.collector.detach();
         let duration = self.started.elapsed();
         let start = self.started + self.bucket * (self.next_bucket - 1);
@@ -172,7 +228,7 @@ impl<'obj> Recorder<'obj> {
         for left in self.writer.finish(&self.manifest)? {
             tracing::warn!("{left}");
         }
-        Ok(Summary { manifest: self.manifest, waits: self.waits, wait_ns: self.wait_ns })
+        Ok(Summary { manifest: self.manifest, waits: self.waits, wait_ns: self.wait_ns, acquisitions: self.acquired })
     }
 
     /// How many waits were counted so far, and their nanoseconds.
@@ -216,6 +272,9 @@ impl<'obj> Recorder<'obj> {
         let totals = self.totals(&taken);
         let tasks = self.tasks(&taken);
         let events = std::mem::take(&mut self.events);
+        self.take_in_births()?;
+        let acquired = self.acquired();
+        let inits = std::mem::take(&mut self.inits);
         let (stacks, frames) = self.stacks.take();
         // Names first: whoever reads a trace that is being written finds the stacks and tenants of every total.
         self.writer.append(Table::Stacks, &rows::stacks(&stacks))?;
@@ -224,6 +283,8 @@ impl<'obj> Recorder<'obj> {
         self.writer.append(Table::Totals, &rows::totals(time_ns, &totals))?;
         self.writer.append(Table::Tasks, &rows::tasks(time_ns, &tasks))?;
         self.writer.append(Table::Events, &rows::events(&events))?;
+        self.writer.append(Table::Acquisitions, &rows::acquisitions(time_ns, &acquired))?;
+        self.writer.append(Table::Inits, &rows::inits(&inits))?;
         self.write_manifest()
     }
 
@@ -231,6 +292,7 @@ impl<'obj> Recorder<'obj> {
         let counters = self.collector.counters()?;
         self.manifest.clock.duration_ns = nanoseconds(self.started.elapsed());
         self.manifest.programs = self.collector.programs();
+        self.manifest.programs.extend(self.acquisitions.iter().flat_map(acquisitions::Collector::programs));
         self.count_losses(&counters);
         Ok(self.writer.manifest(&self.manifest)?)
     }
@@ -254,6 +316,7 @@ impl<'obj> Recorder<'obj> {
         self.manifest.edges.began_before = unexplained - missed;
         self.manifest.edges.unfinished = counters.unfinished();
         self.manifest.workings = counters.workings();
+        self.count_missed(&mut losses);
         self.manifest.losses = losses;
     }
 
@@ -291,6 +354,9 @@ impl<'obj> Recorder<'obj> {
     fn find_sandboxes(&mut self) {
         for (process, tenant) in self.tenants.find_sandboxes() {
             self.collector.add_sandbox(process, tenant);
+            if let Some(acquisitions) = &mut self.acquisitions {
+                acquisitions.has_sandboxes();
+            }
             self.pass_if_wanted(tenant);
         }
     }

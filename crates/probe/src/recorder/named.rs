@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Recorder<'_> {
-    fn tenant(&mut self, kernel: u64) -> u32 {
+    pub(super) fn tenant(&mut self, kernel: u64) -> u32 {
         self.tenants.number(kernel, || self.collector.comm(kernel))
     }
 

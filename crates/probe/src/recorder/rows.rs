@@ -1,6 +1,7 @@
 //! Rows of the tables, and whole batches of them. The columns are those of `lima_model::schema`, in its order.
 
 use super::sums::Sums;
+use crate::acquisitions::Sum;
 use arrow::array::{
     ArrayRef, Int32Array, ListArray, ListBuilder, PrimitiveBuilder, StringArray, UInt16Array, UInt32Array, UInt64Array,
 };
@@ -59,6 +60,62 @@ pub struct EventRow {
     pub holder_stack: u64,
     pub release_stack: u64,
     pub method: Method,
+}
+
+/// What makes a row of the acquisitions its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AcquiredKey {
+    pub lock: u64,
+    pub life: u32,
+    pub stack: u64,
+    pub tenant: u32,
+    pub lock_type: LockType,
+    pub mode: Mode,
+    pub context: Context,
+}
+
+/// What a row of the acquisitions says.
+#[derive(Clone, Debug, Default)]
+pub struct AcquiredRow {
+    pub acquisitions: u64,
+    pub failed: u64,
+    pub waits: u64,
+    pub wait_ns: u64,
+    pub wait_max_ns: u64,
+    pub holds: u64,
+    pub hold_ns: u64,
+    pub hold_max_ns: u64,
+    pub octaves: [u64; 32],
+}
+
+impl AcquiredRow {
+    /// Adds the sums of one CPU.
+    pub fn add(&mut self, sum: &Sum) {
+        self.acquisitions += sum.acquisitions;
+        self.failed += sum.failed;
+        self.waits += sum.waits;
+        self.wait_ns += sum.wait_ns;
+        self.wait_max_ns = self.wait_max_ns.max(sum.wait_max_ns);
+        self.holds += sum.holds;
+        self.hold_ns += sum.hold_ns;
+        self.hold_max_ns = self.hold_max_ns.max(sum.hold_max_ns);
+        for (mine, theirs) in self.octaves.iter_mut().zip(sum.octaves) {
+            *mine += u64::from(theirs);
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct InitRow {
+    pub time_ns: u64,
+    pub lock: u64,
+    pub life: u32,
+    pub lock_type: LockType,
+    pub context: Context,
+    pub stack: u64,
+    pub tenant: u32,
+    pub tid: u32,
+    pub name: String,
 }
 
 #[derive(Debug)]
@@ -241,6 +298,48 @@ pub fn frames(rows: &[FrameRow]) -> RecordBatch {
     batch(Table::Frames, columns)
 }
 
+pub fn acquisitions(time_ns: u64, rows: &[(AcquiredKey, AcquiredRow)]) -> RecordBatch {
+    let filled = |row: &AcquiredRow| row.octaves.into_iter().enumerate().filter(|(_, holds)| *holds > 0);
+    let octaves = rows.iter().map(|(_, row)| filled(row).map(|(octave, _)| octave as u16));
+    let counts = rows.iter().map(|(_, row)| filled(row).map(|(_, holds)| holds));
+    let columns = vec![
+        column!(UInt64Array, rows, _row => time_ns),
+        column!(UInt64Array, rows, row => row.0.lock),
+        column!(UInt32Array, rows, row => row.0.life),
+        column!(StringArray, rows, row => row.0.lock_type.name()),
+        column!(StringArray, rows, row => row.0.mode.name()),
+        column!(StringArray, rows, row => row.0.context.name()),
+        column!(UInt64Array, rows, row => row.0.stack),
+        column!(UInt32Array, rows, row => row.0.tenant),
+        column!(UInt64Array, rows, row => row.1.acquisitions),
+        column!(UInt64Array, rows, row => row.1.failed),
+        column!(UInt64Array, rows, row => row.1.waits),
+        column!(UInt64Array, rows, row => row.1.wait_ns),
+        column!(UInt64Array, rows, row => row.1.wait_max_ns),
+        column!(UInt64Array, rows, row => row.1.holds),
+        column!(UInt64Array, rows, row => row.1.hold_ns),
+        column!(UInt64Array, rows, row => row.1.hold_max_ns),
+        lists::<UInt16Type>(octaves),
+        lists::<UInt64Type>(counts),
+    ];
+    batch(Table::Acquisitions, columns)
+}
+
+pub fn inits(rows: &[InitRow]) -> RecordBatch {
+    let columns = vec![
+        column!(UInt64Array, rows, row => row.time_ns),
+        column!(UInt64Array, rows, row => row.lock),
+        column!(UInt32Array, rows, row => row.life),
+        column!(StringArray, rows, row => row.lock_type.name()),
+        column!(StringArray, rows, row => row.context.name()),
+        column!(UInt64Array, rows, row => row.stack),
+        column!(UInt32Array, rows, row => row.tenant),
+        column!(UInt32Array, rows, row => row.tid),
+        column!(StringArray, rows, row => row.name.as_str()),
+    ];
+    batch(Table::Inits, columns)
+}
+
 pub fn tenants(rows: &[TenantRow]) -> RecordBatch {
     let columns = vec![
         column!(UInt32Array, rows, row => row.number),
@@ -260,7 +359,16 @@ mod tests {
 
     #[test]
     fn every_table_can_be_built_without_rows() {
-        let batches = [totals(0, &[]), events(&[]), tasks(0, &[]), stacks(&[]), frames(&[]), tenants(&[])];
+        let batches = [
+            totals(0, &[]),
+            events(&[]),
+            tasks(0, &[]),
+            acquisitions(0, &[]),
+            inits(&[]),
+            stacks(&[]),
+            frames(&[]),
+            tenants(&[]),
+        ];
         assert!(batches.iter().all(|batch| batch.num_rows() == 0));
     }
 }

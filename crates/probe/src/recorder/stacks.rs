@@ -106,6 +106,24 @@ impl Stacks {
         self.by_frames.insert(key, number);
     }
 
+    /// The number of the stack that is this site alone; 0 when it is not known.
+    pub fn site(&mut self, address: u64, symbols: &KernelSymbols) -> u64 {
+        if address == 0 {
+            return 0;
+        }
+        let key = (0, vec![address]);
+        if let Some(&number) = self.by_frames.get(&key) {
+            return number;
+        }
+        self.last += 1;
+        self.stacks.push(StackRow { number: self.last, tgid: 0, addresses: vec![address], truncated: true });
+        if self.named.insert((0, address)) {
+            self.frames.push(kernel_frame(symbols, address));
+        }
+        self.by_frames.insert(key, self.last);
+        self.last
+    }
+
     /// Names a variable that a lock lies in, where the kernel tells.
     pub fn name_variable(&mut self, lock: u64, symbols: &KernelSymbols) {
         if self.named.insert((0, lock))

@@ -64,6 +64,9 @@ fn said(summary: &Summary, folder: &Path) -> String {
     let seconds = Duration::from_nanos(manifest.clock.duration_ns).as_secs_f64();
     let waited = Duration::from_nanos(summary.wait_ns).as_secs_f64();
     let mut text = format!("recorded {} waits ({waited:.3} s) in {seconds:.1} s; ", summary.waits);
+    if summary.acquisitions > 0 {
+        text = format!("recorded {} acquisitions and {}", summary.acquisitions, &text["recorded ".len()..]);
+    }
     if manifest.complete {
         text.push_str("complete: nothing was lost");
     } else {

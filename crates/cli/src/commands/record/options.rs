@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use lima_model::manifest::{self, Filter};
 use lima_model::{LockType, escape};
 use lima_probe::contention::{Filters, Options, TenantBy, comm_tenant, user_tenant};
+use lima_probe::recorder::Level;
 use lima_probe::tenants::{CgroupLayout, Namer, Users, scan_sandboxes};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,10 @@ pub struct RecordOptions {
     /// Record while this command runs, and pass on its exit status
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<std::ffi::OsString>,
+
+    /// What is traced: waits alone, or every acquisition and hold besides (the kernel must permit fentry)
+    #[arg(long, value_name = "LEVEL", default_value = "contention")]
+    pub level: LevelName,
 
     /// Keep single waits as events from this duration on; 0 keeps all. Totals always count every wait
     #[arg(long, value_name = "TIME", default_value = "50us", value_parser = units::duration)]
@@ -79,6 +84,15 @@ pub struct RecordOptions {
     pub lock_type: Vec<LockType>,
 }
 
+/// The levels of tracing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LevelName {
+    /// Waits: cheap enough for production
+    Contention,
+    /// Every acquisition, hold and initialisation besides
+    Acquisitions,
+}
+
 /// What makes a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TenantKind {
@@ -102,6 +116,7 @@ fn lock_type(text: &str) -> Result<LockType, String> {
 /// A recording as the collector wants it.
 #[derive(Debug)]
 pub struct Plan {
+    pub level: Level,
     pub options: Options,
     pub layout: CgroupLayout,
     pub asked: manifest::Options,
@@ -123,6 +138,10 @@ impl RecordOptions {
             TenantKind::Comm => TenantBy::Comm,
             TenantKind::User => TenantBy::User,
         };
+        let level = match self.level {
+            LevelName::Contention => Level::Contention,
+            LevelName::Acquisitions => Level::Acquisitions,
+        };
         let options = Options {
             threshold_ns: nanoseconds(self.threshold),
             tenant_by,
@@ -132,7 +151,7 @@ impl RecordOptions {
             buffer_bytes: u32::try_from(self.buffer)?,
         };
         let asked = manifest::Options {
-            level: "contention".to_owned(),
+            level: level.name().to_owned(),
             threshold_ns: options.threshold_ns,
             bucket_ns: nanoseconds(self.bucket),
             user_stacks: self.user_stacks,
@@ -142,7 +161,7 @@ impl RecordOptions {
             max_totals: self.max_totals,
             buffer_bytes: self.buffer,
         };
-        Ok(Plan { options, layout, asked })
+        Ok(Plan { level, options, layout, asked })
     }
 
     fn filters(&self, layout: &CgroupLayout) -> Result<Filters> {

@@ -6,10 +6,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lima_model::Manifest;
 use lima_model::manifest::Ended;
 use lima_probe::privileges::drop_unneeded;
-use lima_probe::recorder::{Recorder, Summary};
+use lima_probe::recorder::{Recorder, Storage, Summary};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::IsTerminal;
-use std::mem::MaybeUninit;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
@@ -35,8 +34,8 @@ pub fn record(options: &RecordOptions, folder: &Path) -> Result<Outcome> {
     manifest.options = plan.asked;
     manifest.command = options.command.iter().map(|word| lima_model::escape::text(word.as_encoded_bytes())).collect();
 
-    let mut storage = MaybeUninit::uninit();
-    let mut recorder = Recorder::start(&mut storage, folder, &plan.options, plan.layout, manifest)?;
+    let mut storage = Storage::default();
+    let mut recorder = Recorder::start(&mut storage, folder, plan.level, &plan.options, plan.layout, manifest)?;
     eprintln!("recording into {}{}", super::shown(folder), ends(options));
     if let Err(error) = drop_unneeded() {
         tracing::warn!("cannot give up privileges that are not needed any more: {error}");

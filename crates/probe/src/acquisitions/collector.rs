@@ -1,0 +1,246 @@
+//! Loading, attaching, and taking out what was collected.
+
+use super::memory::Memory;
+use super::skeleton::types::{bss as Shared, settings};
+use super::skeleton::{AcquisitionsSkel, AcquisitionsSkelBuilder, OpenAcquisitionsSkel};
+use super::{hooks, types};
+use crate::contention::{self, Error, Plain, plain, read_plain, wait_for_programs};
+use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
+use libbpf_rs::{Link, OpenObject, RingBuffer, RingBufferBuilder};
+use lima_model::loss::Loss;
+use lima_model::manifest::{Hook, Program};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem::{MaybeUninit, offset_of};
+use std::os::fd::AsFd;
+use std::ptr;
+use std::rc::Rc;
+
+// SAFETY: generated from C structs of integers and arrays of integers.
+unsafe impl Plain for types::sum {}
+// SAFETY: as above.
+unsafe impl Plain for types::birth {}
+// SAFETY: as above.
+unsafe impl Plain for settings {}
+
+/// Sums over the acquisitions of one lock at one site, by one tenant in one context.
+pub type Sum = types::sum;
+
+/// What a time bucket came to. The same key may stand there several times: each CPU has its own sums.
+pub type Taken = Vec<Sum>;
+
+/// The programs at work. Dropping it detaches and unloads everything.
+pub struct Collector<'obj> {
+    // Before the skeleton: they refer to maps of it.
+    ring: RingBuffer<'obj>,
+    births: Rc<RefCell<VecDeque<types::birth>>>,
+    sums: Memory<types::sum>,
+    links: Vec<Link>,
+    skeleton: AcquisitionsSkel<'obj>,
+    hooks: Vec<Hook>,
+    generation: u32,
+    cpus: usize,
+    sum_bits: u32,
+}
+
+impl fmt::Debug for Collector<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector").field("generation", &self.generation).finish_non_exhaustive()
+    }
+}
+
+/// The most memory that the sums may take.
+const SUMS_BYTES: usize = 256 << 20;
+/// Locks that can be held at once, and locks by initialisation that are told apart: powers of two.
+const HELD_BITS: u32 = 13;
+const LIFE_BITS: u32 = 17;
+
+impl<'obj> Collector<'obj> {
+    /// Loads the programs and attaches them; filters, tenants and settings are those of the contention programs, which
+    /// must have been loaded.
+    ///
+    /// # Errors
+    /// When the kernel or the privileges do not permit it.
+    pub fn start(
+        storage: &'obj mut MaybeUninit<OpenObject>,
+        waits: &contention::Collector<'_>,
+        options: &contention::Options,
+    ) -> Result<Self, Error> {
+        let cpus = libbpf_rs::num_possible_cpus().map_err(Error::map("count the CPUs"))?;
+        let sum_bits = sum_bits(options.max_totals, cpus);
+        let mut open = AcquisitionsSkelBuilder::default().open(storage).map_err(Error::load)?;
+        let mut hooks = hooks::choose(&mut open)?;
+        configure(&mut open, waits, options, cpus, sum_bits)?;
+        let skeleton = open.load().map_err(Error::load)?;
+        let length = (2 * cpus) << sum_bits;
+        let sums = Memory::of(skeleton.maps.sums.as_fd(), length)
+            .map_err(|source| Error::Map { what: "map the sums into memory", source })?;
+        let births = Rc::new(RefCell::new(VecDeque::new()));
+        let ring = ring_buffer(&skeleton, &births)?;
+        let links = hooks::attach(&skeleton, &mut hooks);
+        let mut collector = Self { ring, births, sums, links, skeleton, hooks, generation: 1, cpus, sum_bits };
+        collector.share(|shared| &raw mut shared.generation, 1);
+        collector.share(|shared| &raw mut shared.recording, 1);
+        Ok(collector)
+    }
+
+    /// The initialisations since the last call.
+    ///
+    /// # Errors
+    /// When the ring buffer cannot be read.
+    pub fn births(&mut self) -> Result<Vec<types::birth>, Error> {
+        self.ring.consume().map_err(Error::map("read the buffer of initialisations"))?;
+        Ok(self.births.borrow_mut().drain(..).collect())
+    }
+
+    /// Ends the time bucket and takes out what was summed up in it.
+    pub fn take(&mut self) -> Taken {
+        let old = self.generation;
+        // Never 0, which is what unused slots say.
+        self.generation = old.wrapping_add(1) & GENERATIONS;
+        self.generation = self.generation.max(1 + (old & 1));
+        self.share(|shared| &raw mut shared.generation, self.generation);
+        wait_for_programs();
+        self.read(old)
+    }
+
+    fn read(&self, generation: u32) -> Taken {
+        let half = self.cpus << self.sum_bits;
+        let first = half * (generation & 1) as usize;
+        let ready = generation << 1 | 1;
+        let is_ready = |&index: &usize| self.sums.peek(index, offset_of!(types::sum, tag)) == Some(ready);
+        (first..first + half).filter(is_ready).filter_map(|index| self.sums.get(index)).collect()
+    }
+
+    /// Detaches the programs; what was collected can still be taken.
+    pub fn detach(&mut self) {
+        self.share(|shared| &raw mut shared.recording, 0);
+        wait_for_programs();
+        self.links.clear();
+    }
+
+    /// What was lost, by cause, and how many releases had no acquisition.
+    pub fn losses(&self) -> (Vec<(Loss, u64)>, u64) {
+        const CAUSES: [Option<Loss>; 8] = [
+            Some(Loss::AcquisitionsFull),
+            Some(Loss::HoldsFull),
+            None,
+            Some(Loss::ReleasesMissed),
+            Some(Loss::SiteUnknown),
+            Some(Loss::LivesFull),
+            Some(Loss::InitsDropped),
+            Some(Loss::HoldsLost),
+        ];
+        let counters = self.skeleton.maps.bss_data.as_deref().map(|shared| {
+            // SAFETY: a valid, aligned field of the memory shared with the kernel; counters only grow.
+            unsafe { ptr::read_volatile(&raw const shared.acquisition_counters) }
+        });
+        let counters = counters.unwrap_or_default();
+        let losses = CAUSES.iter().zip(counters).filter_map(|(cause, count)| Some(((*cause)?, count))).collect();
+        (losses, counters[2])
+    }
+
+    /// The lock functions that are traced, or could not be.
+    pub fn hooks(&self) -> &[Hook] {
+        &self.hooks
+    }
+
+    /// The programs and what they cost so far.
+    pub fn programs(&self) -> Vec<Program> {
+        contention::programs(self.skeleton.object())
+    }
+
+    /// There are sandboxes from now on.
+    pub fn has_sandboxes(&mut self) {
+        self.share(|shared| &raw mut shared.have_sandboxes, 1);
+    }
+
+    /// Writes a variable that the programs read.
+    fn share(&mut self, variable: impl FnOnce(&mut Shared) -> *mut u32, value: u32) {
+        if let Some(shared) = self.skeleton.maps.bss_data.as_deref_mut() {
+            // SAFETY: a valid, aligned field of the memory shared with the kernel, which only reads it.
+            unsafe { ptr::write_volatile(variable(shared), value) };
+        }
+    }
+}
+
+/// The generations go round; a tag is twice as large.
+const GENERATIONS: u32 = (1 << 30) - 1;
+
+/// How many slots each CPU has for a time bucket, as a power of two.
+fn sum_bits(most: u32, cpus: usize) -> u32 {
+    let wanted = most.clamp(64, 1 << 20).next_power_of_two().ilog2();
+    let possible = (SUMS_BYTES / size_of::<types::sum>() / 2 / cpus.max(1)).max(64).ilog2();
+    wanted.min(possible)
+}
+
+fn configure(
+    open: &mut OpenAcquisitionsSkel<'_>,
+    waits: &contention::Collector<'_>,
+    options: &contention::Options,
+    cpus: usize,
+    sum_bits: u32,
+) -> Result<(), Error> {
+    let size = |what| Error::map(what);
+    let number = |cpus: usize| u32::try_from(cpus).unwrap_or(u32::MAX);
+    let maps = &mut open.maps;
+    maps.sums.set_max_entries(number((2 * cpus) << sum_bits)).map_err(size("set the size of the sums"))?;
+    maps.helds.set_max_entries(1 << HELD_BITS).map_err(size("set the size of the holds"))?;
+    maps.lives.set_max_entries(1 << LIFE_BITS).map_err(size("set the size of the locks"))?;
+    maps.cpu_parts.set_max_entries(number(cpus)).map_err(size("set the number of CPUs"))?;
+    maps.births.set_max_entries(options.buffer_bytes).map_err(size("set the size of the buffer"))?;
+    waits.lend(|name, fd| match name {
+        "sandboxes" => maps.sandboxes.reuse_fd(fd),
+        "filter_tgids" => maps.filter_tgids.reuse_fd(fd),
+        "filter_tids" => maps.filter_tids.reuse_fd(fd),
+        "filter_cpus" => maps.filter_cpus.reuse_fd(fd),
+        "filter_tenants" => maps.filter_tenants.reuse_fd(fd),
+        "filter_comms" => maps.filter_comms.reuse_fd(fd),
+        _ => Ok(()),
+    })?;
+    let Some(rodata) = maps.rodata_data.as_deref_mut() else {
+        return Err(Error::Option("the BPF object lacks its settings".to_owned()));
+    };
+    let settings = contention::settings(options)?;
+    rodata.settings = read_plain(plain(&settings)).unwrap_or_default();
+    rodata.acquiring = types::acquiring {
+        cpus: number(cpus),
+        sum_bits,
+        held_bits: HELD_BITS,
+        life_bits: LIFE_BITS,
+        births: 1,
+        atomic: 0,
+        zero: [0; 6],
+    };
+    Ok(())
+}
+
+fn ring_buffer<'obj>(
+    skeleton: &AcquisitionsSkel<'obj>,
+    births: &Rc<RefCell<VecDeque<types::birth>>>,
+) -> Result<RingBuffer<'obj>, Error> {
+    let births = Rc::clone(births);
+    let mut builder = RingBufferBuilder::new();
+    let take = move |bytes: &[u8]| {
+        births.borrow_mut().extend(read_plain::<types::birth>(bytes));
+        0
+    };
+    builder.add(&skeleton.maps.births, take).map_err(Error::map("open the buffer of initialisations"))?;
+    builder.build().map_err(Error::map("open the buffer of initialisations"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sums_stay_within_their_memory() {
+        assert_eq!(sum_bits(16384, 2), 14);
+        assert_eq!(sum_bits(1, 2), 6);
+        for cpus in [1, 64, 512, 4096] {
+            let bytes = 2 * cpus * (size_of::<types::sum>() << sum_bits(1 << 22, cpus));
+            assert!(bytes <= SUMS_BYTES || sum_bits(1 << 22, cpus) == 6, "{cpus} CPUs: {bytes} bytes");
+        }
+    }
+}

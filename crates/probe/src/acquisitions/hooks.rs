@@ -1,0 +1,101 @@
+//! Which lock functions are traced on this kernel.
+
+use super::skeleton::{AcquisitionsSkel, OpenAcquisitionsSkel};
+use crate::contention::Error;
+use libbpf_rs::btf::{Btf, types::Func};
+use libbpf_rs::skel::{OpenSkel, Skel};
+use libbpf_rs::{Link, OpenProgramMut};
+use lima_model::Primitive;
+use lima_model::manifest::Hook;
+
+/// What the name of a program on a function begins with (`bpf/acquisitions.bpf.c`).
+const PREFIX: &str = "on_";
+
+/// The states of a hook.
+const ATTACHED: &str = "attached";
+const MISSING: &str = "missing";
+
+/// Leaves out the programs on functions that this kernel does not have.
+pub(super) fn choose(open: &mut OpenAcquisitionsSkel<'_>) -> Result<Vec<Hook>, Error> {
+    let btf = Btf::from_vmlinux().map_err(Error::load)?;
+    let choose = |mut program: OpenProgramMut<'_>| {
+        let name = program.name().to_string_lossy().into_owned();
+        let function = name.strip_prefix(PREFIX)?;
+        let there = btf.type_by_name::<Func<'_>>(function).is_some();
+        program.set_autoload(there);
+        Some(hook(function, if there { ATTACHED } else { MISSING }.to_owned()))
+    };
+    Ok(open.open_object_mut().progs_mut().filter_map(choose).collect())
+}
+
+fn hook(function: &str, state: String) -> Hook {
+    let primitive = Primitive::named(function);
+    Hook {
+        function: function.to_owned(),
+        // Turning a writer into a reader is no operation of its own.
+        lock_type: primitive.map_or("rwsem", |primitive| primitive.lock_type.name()).to_owned(),
+        operation: primitive.map_or("release", |primitive| primitive.operation.name()).to_owned(),
+        state,
+    }
+}
+
+/// Attaches the programs. One that cannot be attached is left out, and its hook says why.
+pub(super) fn attach(skeleton: &AcquisitionsSkel<'_>, hooks: &mut [Hook]) -> Vec<Link> {
+    let mut links = Vec::new();
+    // Releases first: whatever is acquired while the others are being attached is then let go in sight.
+    for release in [true, false] {
+        for program in skeleton.object().progs_mut() {
+            let name = program.name().to_string_lossy().into_owned();
+            let Some(hook) = hooks.iter_mut().find(|hook| name.strip_prefix(PREFIX) == Some(&hook.function)) else {
+                continue;
+            };
+            if hook.state != ATTACHED || (hook.operation == "release") != release {
+                continue;
+            }
+            match program.attach() {
+                Ok(link) => links.push(link),
+                Err(error) => hook.state = error.to_string(),
+            }
+        }
+    }
+    links
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lima_model::primitive::Success;
+    use lima_model::words::Operation;
+
+    /// Each line of `lock_functions.h` as (macro, its arguments).
+    fn lines() -> Vec<(&'static str, Vec<&'static str>)> {
+        let header = include_str!("../bpf/lock_functions.h");
+        let lines = header.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
+        let parts = lines.filter_map(|line| line.strip_suffix(')')?.split_once('('));
+        parts.map(|(word, arguments)| (word, arguments.split(", ").collect())).collect()
+    }
+
+    #[test]
+    fn the_traced_functions_are_those_of_the_model() {
+        let lines = lines();
+        assert!(lines.len() > 80, "{} lines", lines.len());
+        for (word, arguments) in lines {
+            let primitive = Primitive::named(arguments[0]).unwrap_or_else(|| panic!("{} is unknown", arguments[0]));
+            let expected = match (primitive.operation, primitive.success()) {
+                (Operation::Release, _) => "RELEASE",
+                (Operation::Init, _) => "INIT",
+                (_, Success::Always) if primitive.name == "__percpu_down_read" => "OTHER",
+                (_, Success::Always) => "ACQUIRE",
+                (_, Success::Zero) => "ZERO",
+                (_, Success::Other) => "OTHER",
+            };
+            assert_eq!(word, expected, "{}", primitive.name);
+            let lock_type = primitive.lock_type.name().to_uppercase().replace("RAW_", "");
+            assert_eq!(arguments[1], lock_type, "{}", primitive.name);
+            if word != "INIT" {
+                assert_eq!(arguments[2], primitive.mode.name().to_uppercase(), "{}", primitive.name);
+            }
+            assert_eq!(primitive.lock, 0, "{}: the programs take the first argument", primitive.name);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The Rust side of the records against the numbers that the C side asserts.
+
+use super::types::{acquiring, birth, cpu_part, held, life, sum};
+use std::mem::offset_of;
+
+#[test]
+fn sizes_and_offsets_are_those_of_the_kernel_side() {
+    let sizes = [
+        ("sum", size_of::<sum>()),
+        ("held", size_of::<held>()),
+        ("life", size_of::<life>()),
+        ("cpu_part", size_of::<cpu_part>()),
+        ("birth", size_of::<birth>()),
+        ("acquiring", size_of::<acquiring>()),
+    ];
+    let offsets = [
+        ("sum, lock_type", offset_of!(sum, lock_type)),
+        ("sum, acquisitions", offset_of!(sum, acquisitions)),
+        ("sum, octaves", offset_of!(sum, octaves)),
+        ("birth, name", offset_of!(birth, name)),
+    ];
+    let sizes = sizes.map(|(name, size)| (format!("sizeof(struct {name})"), size));
+    let offsets = offsets.map(|(name, offset)| (format!("__builtin_offsetof(struct {name})"), offset));
+    let found: Vec<_> = sizes.into_iter().chain(offsets).collect();
+    assert_eq!(crate::contention::asserted(include_str!("../bpf/acquisitions.h")), found);
+}

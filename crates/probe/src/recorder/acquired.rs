@@ -1,0 +1,68 @@
+//! Acquisitions and initialisations: from the kernel side's sums and records to rows.
+
+use super::rows::{AcquiredKey, AcquiredRow, InitRow};
+use super::{Error, Recorder};
+use crate::acquisitions::Sum;
+use lima_model::{Context, LockType, Loss, Losses, Mode, escape};
+use std::collections::HashMap;
+
+impl Recorder<'_> {
+    /// Ends the time bucket of the acquisitions and gives its rows.
+    pub(super) fn acquired(&mut self) -> Vec<(AcquiredKey, AcquiredRow)> {
+        let taken = self.acquisitions.as_mut().map(|collector| collector.take()).unwrap_or_default();
+        let mut rows: HashMap<AcquiredKey, AcquiredRow> = HashMap::with_capacity(taken.len());
+        for sum in &taken {
+            let key = self.acquired_key(sum);
+            rows.entry(key).or_default().add(sum);
+            self.stacks.name_variable(sum.lock, &self.symbols);
+            self.acquired += sum.acquisitions;
+        }
+        rows.into_iter().collect()
+    }
+
+    fn acquired_key(&mut self, sum: &Sum) -> AcquiredKey {
+        AcquiredKey {
+            lock: sum.lock,
+            life: sum.life,
+            stack: self.stacks.site(sum.site, &self.symbols),
+            tenant: self.tenant(sum.tenant),
+            lock_type: LockType::from_code(sum.lock_type).unwrap_or(LockType::Semaphore),
+            mode: Mode::from_code(sum.mode).unwrap_or(Mode::Exclusive),
+            context: Context::from_code(sum.context).unwrap_or(Context::Interrupt),
+        }
+    }
+
+    /// Takes in the initialisations since the last call.
+    pub(super) fn take_in_births(&mut self) -> Result<(), Error> {
+        let Some(collector) = &mut self.acquisitions else { return Ok(()) };
+        for birth in collector.births()? {
+            let row = InitRow {
+                time_ns: birth.ns.saturating_sub(self.manifest.clock.start_mono_ns),
+                lock: birth.lock,
+                life: birth.life,
+                lock_type: LockType::from_code(birth.lock_type).unwrap_or(LockType::Semaphore),
+                context: Context::from_code(birth.context).unwrap_or(Context::Interrupt),
+                stack: self.stacks.site(birth.site, &self.symbols),
+                tenant: self.tenant(birth.tenant),
+                tid: birth.tid,
+                name: escape::c_text(&birth.name),
+            };
+            self.inits.push(row);
+        }
+        Ok(())
+    }
+
+    /// Counts what the programs on lock functions lost.
+    pub(super) fn count_missed(&mut self, losses: &mut Losses) {
+        let Some(collector) = &self.acquisitions else { return };
+        let (causes, not_held) = collector.losses();
+        causes.into_iter().for_each(|(cause, count)| losses.set(cause, count));
+        // A release lacks its acquisition because a program was skipped, or found no room, or because the lock was
+        // acquired before the recording began.
+        let programs = self.manifest.programs.iter().filter(|program| program.name.starts_with("on_"));
+        let skipped: u64 = programs.map(|program| program.recursion_misses).sum();
+        let missed = not_held.min(skipped + losses.get(Loss::HoldsFull));
+        losses.set(Loss::AcquisitionsMissed, missed);
+        self.manifest.edges.held_before = not_held - missed;
+    }
+}

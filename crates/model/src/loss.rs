@@ -86,6 +86,8 @@ losses! {
     LivesFull = 38 "lives_full" "initialised locks without room: they pass for those that were there before",
     /// The ring buffer of initialisations was full.
     InitsDropped = 39 "inits_dropped" "initialisations lost because the buffer was full (raise --buffer)",
+    /// No room in the table of locks that are waited for.
+    ContestsFull = 40 "contests_full" "waits whose holders were not followed: too many locks are waited for",
 }
 
 impl Loss {

@@ -169,6 +169,8 @@ words! {
         Acquirer = 4 "acquirer",
         /// The owner word said that nobody held the lock.
         Free = 5 "free",
+        /// Every acquisition and release was traced.
+        Exact = 6 "exact",
     }
 }
 

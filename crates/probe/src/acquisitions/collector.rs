@@ -36,7 +36,8 @@ pub struct Collector<'obj> {
     ring: RingBuffer<'obj>,
     births: Rc<RefCell<VecDeque<types::birth>>>,
     sums: Memory<types::sum>,
-    links: Vec<Link>,
+    /// Dropping them detaches the programs.
+    _links: Vec<Link>,
     skeleton: AcquisitionsSkel<'obj>,
     hooks: Vec<Hook>,
     generation: u32,
@@ -52,8 +53,7 @@ impl fmt::Debug for Collector<'_> {
 
 /// The most memory that the sums may take.
 const SUMS_BYTES: usize = 256 << 20;
-/// Locks that can be held at once, and locks by initialisation that are told apart: powers of two.
-const HELD_BITS: u32 = 13;
+/// Locks by initialisation that are told apart: a power of two.
 const LIFE_BITS: u32 = 17;
 
 impl<'obj> Collector<'obj> {
@@ -79,7 +79,7 @@ impl<'obj> Collector<'obj> {
         let births = Rc::new(RefCell::new(VecDeque::new()));
         let ring = ring_buffer(&skeleton, &births)?;
         let links = hooks::attach(&skeleton, &mut hooks);
-        let mut collector = Self { ring, births, sums, links, skeleton, hooks, generation: 1, cpus, sum_bits };
+        let mut collector = Self { ring, births, sums, _links: links, skeleton, hooks, generation: 1, cpus, sum_bits };
         collector.share(|shared| &raw mut shared.generation, 1);
         collector.share(|shared| &raw mut shared.recording, 1);
         Ok(collector)
@@ -113,11 +113,11 @@ impl<'obj> Collector<'obj> {
         (first..first + half).filter(is_ready).filter_map(|index| self.sums.get(index)).collect()
     }
 
-    /// Detaches the programs; what was collected can still be taken.
-    pub fn detach(&mut self) {
+    /// Ends the recording; what was collected can still be taken. The programs stay attached until this is dropped:
+    /// detaching all of them takes a while.
+    pub fn stop(&mut self) {
         self.share(|shared| &raw mut shared.recording, 0);
         wait_for_programs();
-        self.links.clear();
     }
 
     /// What was lost, by cause, and how many releases had no acquisition.
@@ -186,11 +186,12 @@ fn configure(
     let number = |cpus: usize| u32::try_from(cpus).unwrap_or(u32::MAX);
     let maps = &mut open.maps;
     maps.sums.set_max_entries(number((2 * cpus) << sum_bits)).map_err(size("set the size of the sums"))?;
-    maps.helds.set_max_entries(1 << HELD_BITS).map_err(size("set the size of the holds"))?;
     maps.lives.set_max_entries(1 << LIFE_BITS).map_err(size("set the size of the locks"))?;
-    maps.cpu_parts.set_max_entries(number(cpus)).map_err(size("set the number of CPUs"))?;
     maps.births.set_max_entries(options.buffer_bytes).map_err(size("set the size of the buffer"))?;
     waits.lend(|name, fd| match name {
+        "cpu_parts" => maps.cpu_parts.reuse_fd(fd),
+        "helds" => maps.helds.reuse_fd(fd),
+        "contests" => maps.contests.reuse_fd(fd),
         "sandboxes" => maps.sandboxes.reuse_fd(fd),
         "filter_tgids" => maps.filter_tgids.reuse_fd(fd),
         "filter_tids" => maps.filter_tids.reuse_fd(fd),
@@ -207,8 +208,8 @@ fn configure(
     rodata.acquiring = types::acquiring {
         cpus: number(cpus),
         sum_bits,
-        held_bits: HELD_BITS,
         life_bits: LIFE_BITS,
+        zero2: 0,
         births: 1,
         atomic: 0,
         zero: [0; 6],

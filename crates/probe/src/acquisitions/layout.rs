@@ -1,15 +1,13 @@
 //! The Rust side of the records against the numbers that the C side asserts.
 
-use super::types::{acquiring, birth, cpu_part, held, life, sum};
+use super::types::{acquiring, birth, life, sum};
 use std::mem::offset_of;
 
 #[test]
 fn sizes_and_offsets_are_those_of_the_kernel_side() {
     let sizes = [
         ("sum", size_of::<sum>()),
-        ("held", size_of::<held>()),
         ("life", size_of::<life>()),
-        ("cpu_part", size_of::<cpu_part>()),
         ("birth", size_of::<birth>()),
         ("acquiring", size_of::<acquiring>()),
     ];

@@ -19,5 +19,5 @@ mod skeleton {
 
 /// The records that the kernel side writes, generated from `bpf/acquisitions.h`.
 pub mod types {
-    pub use super::skeleton::types::{acquiring, birth, cpu_part, held, life, sum};
+    pub use super::skeleton::types::{acquiring, birth, life, sum};
 }

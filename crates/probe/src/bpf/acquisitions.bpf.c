@@ -20,7 +20,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Named here so that BTF, and with it the Rust side, knows the records. */
+/* Named here so that BTF, and with it the Rust side, knows the record. */
 const struct birth *birth_record __attribute__((unused));
 
 /* Set before loading, beside the settings. */
@@ -35,14 +35,6 @@ struct {
 	__uint(max_entries, 4 << 20);
 } births SEC(".maps");
 
-/* What each CPU keeps, by its number; the contention programs use it as well. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct cpu_part);
-} cpu_parts SEC(".maps");
-
 /* Counts by enum acquisition_counter; read by the recorder. */
 volatile __u64 acquisition_counters[ACQ_COUNTERS] = {};
 
@@ -52,7 +44,9 @@ static __always_inline void count_acq(enum acquisition_counter which)
 }
 
 #include "context.bpf.h"
+#include "inside.bpf.h"
 #include "held.bpf.h"
+#include "blame.bpf.h"
 #include "sums.bpf.h"
 #include "lives.bpf.h"
 
@@ -102,6 +96,37 @@ static __always_inline bool attribute(struct call *call)
 		copy_comm(comm, call->task);
 	call->key.tenant = call->key.context == CONTEXT_TASK ? tenant_of(call->task, true, comm) : TENANT_KERNEL;
 	return passes(call->task, comm, call->key.tenant, call->key.lock_type);
+}
+
+/* A slot for a hold that begins. */
+static __always_inline struct held *claim_held(__u64 lock, __u64 who)
+{
+	__u32 home = held_home(lock, who);
+
+	for (__u32 i = 0; i < HELD_WINDOW; i++) {
+		struct held *held = held_slot(home, i);
+
+		if (!held)
+			return NULL;
+		if (held->lock == lock && held->who == who) {
+			/* Its release was missed. */
+			count_acq(ACQ_HELD_TWICE);
+			return held;
+		}
+		if (!held->lock && !__sync_val_compare_and_swap(&held->lock, 0, lock))
+			return held;
+	}
+	count_acq(ACQ_HELD_FULL);
+	return NULL;
+}
+
+static __always_inline void free_held(struct held *held)
+{
+	held->since_ns = 0;
+	barrier();
+	held->who = 0;
+	barrier();
+	held->lock = 0;
 }
 
 /* Whose hold it is: readers can be many. */
@@ -194,6 +219,7 @@ static __always_inline int released(void *ctx, __u8 lock_type, __u8 mode)
 {
 	struct call call = { .key.lock_type = lock_type, .key.mode = mode };
 	struct held *held;
+	__u64 now;
 
 	if (!enter(ctx, &call))
 		return 0;
@@ -204,7 +230,9 @@ static __always_inline int released(void *ctx, __u8 lock_type, __u8 mode)
 			count_acq(ACQ_NOT_HELD);
 		return 0;
 	}
-	end_hold(held, call.cpu, bpf_ktime_get_ns());
+	now = bpf_ktime_get_ns();
+	end_hold(held, call.cpu, now);
+	blame_until(find_contest(call.key.lock), held->tenant, held->since_ns, now);
 	free_held(held);
 	return 0;
 }
@@ -300,6 +328,7 @@ int on_downgrade_write(void *ctx)
 	}
 	now = bpf_ktime_get_ns();
 	end_hold(held, call.cpu, now);
+	blame_until(find_contest(call.key.lock), held->tenant, held->since_ns, now);
 	who = holder_of(call.task, MODE_READ, call.key.context, call.part);
 	read = claim_held(call.key.lock, who);
 	if (read) {

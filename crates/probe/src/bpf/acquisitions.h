@@ -6,7 +6,7 @@
 #ifndef LIMA_ACQUISITIONS_RECORDS_H
 #define LIMA_ACQUISITIONS_RECORDS_H
 
-#include "records.h"
+#include "shared.h"
 
 /* How long locks were held: bucket 0 is up to 63 ns, bucket b is 2^(b+5) to 2^(b+6) - 1 ns, the last one all above. */
 #define OCTAVES 32
@@ -41,45 +41,11 @@ struct sum {
 	__u32 octaves[OCTAVES];
 };
 
-/*
- * A hold that has not ended. lock 0: the slot is free; it is claimed by
- * compare-and-exchange. since_ns is written last: 0 while the rest is not there yet.
- */
-struct held {
-	__u64 lock;
-	__u64 since_ns;
-	__u64 tenant;
-	__u64 site;
-	__u64 task; /* address of its task_struct; in an interrupt, of the task that was interrupted */
-	__u64 who; /* of readers: whose hold this is; 0: the only holder */
-	__u32 tid;
-	__u32 cpu;
-	__u32 life;
-	__u32 sum; /* its slot in the sums, on that CPU and for that tag */
-	__u32 tag;
-	__u8 lock_type;
-	__u8 mode;
-	__u8 context;
-	__u8 zero;
-};
-
 /* A lock whose initialisation was seen. lock 0: free. */
 struct life {
 	__u64 lock;
 	__u32 number; /* of initialisations at this address */
 	__u32 zero;
-};
-
-/* What the programs keep for each CPU. */
-#define LEVELS 4 /* enum wait_context up to CONTEXT_NMI: task, soft interrupt, interrupt, non-maskable interrupt */
-struct waited {
-	__u64 lock;
-	__u64 ns;
-};
-struct cpu_part {
-	__u64 inside; /* 1 + the level at which a program of LIMA takes locks of its own; 0: none does */
-	__u64 scratch[LEVELS]; /* addresses as numbers */
-	struct waited waited[LEVELS]; /* the wait that ended last, until the acquisition that it was for */
 };
 
 /* A lock was initialised. */
@@ -103,8 +69,8 @@ struct birth {
 struct acquiring {
 	__u32 cpus; /* that there may be: the parts of the sums */
 	__u32 sum_bits; /* slots for each CPU and time bucket: 2^sum_bits */
-	__u32 held_bits;
 	__u32 life_bits;
+	__u32 zero2;
 	__u8 births; /* whether initialisations are sent */
 	__u8 atomic; /* a program may be interrupted by another task on its CPU */
 	__u8 zero[6];
@@ -124,9 +90,7 @@ enum acquisition_counter {
 };
 
 _Static_assert(sizeof(struct sum) == 232, "");
-_Static_assert(sizeof(struct held) == 72, "");
 _Static_assert(sizeof(struct life) == 16, "");
-_Static_assert(sizeof(struct cpu_part) == 104, "");
 _Static_assert(sizeof(struct birth) == 88, "");
 _Static_assert(sizeof(struct acquiring) == 24, "");
 _Static_assert(__builtin_offsetof(struct sum, lock_type) == 28, "");

@@ -15,10 +15,14 @@
 #include "maps.bpf.h"
 #include "stack.bpf.h"
 #include "tenant.bpf.h"
+#include "inside.bpf.h"
+#include "held.bpf.h"
+#include "blame.bpf.h"
 #include "holder.bpf.h"
 #include "filter.bpf.h"
 #include "totals.bpf.h"
 #include "flags.bpf.h"
+#include "exact.bpf.h"
 #include "spins.bpf.h"
 #include "sleeps.bpf.h"
 #include "count.bpf.h"
@@ -35,65 +39,89 @@ const struct share_record *share_record __attribute__((unused));
 
 /* ---- begin ---- */
 
-SEC("tp_btf/contention_begin")
-int BPF_PROG(contention_begin, void *lock, unsigned int flags)
+static __always_inline void begin(void *ctx, __u64 lock, __u32 flags)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct cpu_state *cpu = this_cpu_state();
 	bool same_stack;
 
 	if (!recording || !cpu)
-		return 0;
+		return;
 	if (cpu->busy) {
 		/* On the same stack it is a lock of our own maps; else an interrupt, whose end the kernel will skip. */
 		same_stack = !((address_of(ctx, &cpu->base) ^ cpu->busy) & ~(THREAD_SIZE - 1));
 		count(same_stack ? COUNT_OWN : LOST_INSIDE_PROBE, 1);
-		return 0;
+		return;
 	}
 	if (keeps_cpu(flags)) {
 		address_of(ctx, &cpu->base);
-		begin_spin(cpu, task, (__u64)lock, flags);
+		begin_spin(cpu, task, lock, flags);
 	} else {
-		begin_sleep(task, (__u64)lock, flags);
+		begin_sleep(task, lock, flags);
 	}
+}
+
+SEC("tp_btf/contention_begin")
+int BPF_PROG(contention_begin, void *lock, unsigned int flags)
+{
+	struct visit visit;
+
+	if (settings.spin_functions && flags == LCB_F_SPIN)
+		return 0;
+	step_in(&visit);
+	begin(ctx, (__u64)lock, flags);
+	step_out(&visit);
 	return 0;
 }
 
 /* ---- woken ---- */
 
-SEC("tp_btf/sched_waking")
-int BPF_PROG(sched_waking, struct task_struct *woken)
+/* Where the waker lets the lock go. */
+static __always_inline void walk_release(void *ctx, struct cpu_state *cpu, struct wait *wait, __u64 now)
+{
+	struct walk *walk = walk_of(WALK_WAKING);
+
+	if (!walk)
+		return;
+	cpu->busy = address_of(ctx, &cpu->base);
+	wait->release_stack = walk_stack(ctx, walk, WALK_WAKING, false, now);
+	cpu->busy = 0;
+}
+
+/* A task is woken that sleeps in a wait. */
+static __always_inline void wake(void *ctx, struct task_struct *woken)
 {
 	struct task_struct *waker;
 	struct task_state *state, *its;
 	struct hand seen, who = {};
 	__u8 comm[COMM_LEN] = {};
 	struct cpu_state *cpu;
-	struct walk *walk;
 	struct wait *wait;
 	__u32 top;
 	__u64 now;
 	__u8 found;
 
-	/* A waiter that still runs, or runs again, settles for itself. */
-	if (!*sleepers_like(woken) || woken->on_cpu)
-		return 0;
 	state = bpf_task_storage_get(&task_states, woken, NULL, 0);
 	if (!state)
-		return 0;
+		return;
 	top = state->depth - 1;
 	if (!state->depth || top >= TASK_WAITS)
-		return 0;
+		return;
 	wait = &state->waits[bounded(top, TASK_WAITS - 1)];
 	cpu = this_cpu_state();
 	if (!cpu)
-		return 0;
+		return;
 
 	now = bpf_ktime_get_ns();
+	if (settings.exact) {
+		if (now - wait->begin_ns >= settings.threshold_ns)
+			walk_release(ctx, cpu, wait, now);
+		return;
+	}
 	seen = wait->seen;
 	found = look(wait, (__u64)woken);
 	if (wait->state == STATE_HELD && found == STATE_HELD && wait->seen.task == seen.task)
-		return 0; /* a signal: the holder has not let go */
+		return; /* a signal: the holder has not let go */
 	if (found == STATE_READERS && wait->mode == MODE_READ)
 		found = STATE_FREE; /* the readers are admitted, this one among them */
 
@@ -114,14 +142,21 @@ int BPF_PROG(sched_waking, struct task_struct *woken)
 	wait->state = found;
 	wait->woken_ns = now;
 
-	if (now - wait->begin_ns < settings.threshold_ns || wait->main.task != who.task)
+	if (now - wait->begin_ns >= settings.threshold_ns && wait->main.task == who.task)
+		walk_release(ctx, cpu, wait, now);
+}
+
+SEC("tp_btf/sched_waking")
+int BPF_PROG(sched_waking, struct task_struct *woken)
+{
+	struct visit visit;
+
+	/* A waiter that still runs, or runs again, settles for itself. */
+	if (!*sleepers_like(woken) || woken->on_cpu)
 		return 0;
-	walk = walk_of(WALK_WAKING);
-	if (!walk)
-		return 0;
-	cpu->busy = cpu->base;
-	wait->release_stack = walk_stack(ctx, walk, WALK_WAKING, false, now);
-	cpu->busy = 0;
+	step_in(&visit);
+	wake(ctx, woken);
+	step_out(&visit);
 	return 0;
 }
 
@@ -135,14 +170,27 @@ static __always_inline void describe(struct ended *ended, __u64 begin_ns, __u64 
 	ended->key.mode = mode;
 }
 
-static __always_inline bool end_spin(struct cpu_state *cpu, struct ended *ended)
+static __always_inline struct spin *end_spin(struct cpu_state *cpu, struct ended *ended)
 {
 	struct spin *spin = take_spin(cpu, ended->key.lock);
 
-	if (!spin)
-		return false;
-	describe(ended, spin->begin_ns, ended->end_ns - spin->begin_ns, lock_type_of(spin->flags), mode_of(spin->flags));
-	return true;
+	if (spin)
+		describe(ended, spin->begin_ns, ended->end_ns - spin->begin_ns, lock_type_of(spin->flags),
+			 mode_of(spin->flags));
+	return spin;
+}
+
+/* With settings.exact: who held the lock, as for waits that sleep. */
+static __always_inline struct wait *blame_spin(struct cpu_state *cpu, const struct spin *spin, const struct ended *ended)
+{
+	struct wait *wait = &cpu->blamed;
+
+	wait->lock = spin->lock;
+	wait->lock_type = ended->key.lock_type;
+	wait->begin_ns = spin->begin_ns;
+	wait->holder_stack = wait->release_stack = 0;
+	end_blame(wait, &spin->reading, 0, ended->end_ns);
+	return wait;
 }
 
 static __always_inline struct wait *end_sleep(struct task_struct *task, struct ended *ended)
@@ -152,7 +200,10 @@ static __always_inline struct wait *end_sleep(struct task_struct *task, struct e
 
 	if (!wait)
 		return NULL;
-	settle(wait, ended->end_ns);
+	if (settings.exact)
+		end_blame(wait, &wait->reading, ended->result, ended->end_ns);
+	else
+		settle(wait, ended->end_ns);
 	if (wait->spinning)
 		wait->spin_ns += ended->end_ns - wait->phase_ns;
 	else
@@ -168,26 +219,75 @@ static __always_inline struct wait *end_sleep(struct task_struct *task, struct e
 	return wait;
 }
 
-SEC("tp_btf/contention_end")
-int BPF_PROG(contention_end, void *lock, int result)
+static __always_inline void end(void *ctx, struct visit *visit, __u64 lock, int result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct ended ended = { .key.lock = (__u64)lock, .end_ns = bpf_ktime_get_ns(), .result = result };
+	struct ended ended = { .key.lock = lock, .end_ns = bpf_ktime_get_ns(), .result = result };
 	struct cpu_state *cpu = this_cpu_state();
 	struct wait *wait = NULL;
+	struct spin *spin;
 
 	if (!recording || !cpu || cpu->busy)
-		return 0; /* busy: counted at its begin */
-	if (!end_spin(cpu, &ended)) {
+		return; /* busy: counted at its begin */
+	spin = end_spin(cpu, &ended);
+	if (!spin) {
 		wait = end_sleep(task, &ended);
 		if (!wait) {
 			count(COUNT_NO_BEGIN, 1);
-			return 0;
+			return;
 		}
 	}
 	count(COUNT_ENDED, 1);
 	address_of(ctx, &cpu->busy);
+	if (spin && settings.exact)
+		wait = blame_spin(cpu, spin, &ended);
+	leave_wait(visit, lock, ended.wait_ns);
 	count_wait(ctx, task, &ended, wait);
 	cpu->busy = 0;
+}
+
+SEC("tp_btf/contention_end")
+int BPF_PROG(contention_end, void *lock, int result)
+{
+	struct visit visit;
+
+	if (settings.spin_functions && spins_for(this_cpu_state(), (__u64)lock))
+		return 0;
+	step_in(&visit);
+	end(ctx, &visit, (__u64)lock, result);
+	step_out(&visit);
 	return 0;
 }
+
+/* ---- the slow path of spinlocks, where fentry is permitted: the tracepoints leave out short spins ---- */
+
+/* The verifier does no sums on an argument with a type; asked for in this way it is a number. */
+static __always_inline __u64 first_argument(void *ctx)
+{
+	__u64 argument = 0;
+
+	bpf_get_func_arg(ctx, 0, &argument);
+	return argument;
+}
+
+#define SPIN_FUNCTION(name)                                        \
+	SEC("fentry/" #name)                                       \
+	int begin_##name(void *ctx)                                \
+	{                                                          \
+		struct visit visit;                                \
+		step_in(&visit);                                   \
+		begin(ctx, first_argument(ctx), LCB_F_SPIN);       \
+		step_out(&visit);                                  \
+		return 0;                                          \
+	}                                                          \
+	SEC("fexit/" #name)                                        \
+	int end_##name(void *ctx)                                  \
+	{                                                          \
+		struct visit visit;                                \
+		step_in(&visit);                                   \
+		end(ctx, &visit, first_argument(ctx), 0);          \
+		step_out(&visit);                                  \
+		return 0;                                          \
+	}
+SPIN_FUNCTION(native_queued_spin_lock_slowpath)
+SPIN_FUNCTION(__pv_queued_spin_lock_slowpath)

@@ -60,6 +60,7 @@ struct wait {
 	__u8 spinning;
 	__u8 owner_runs; /* on a CPU at this moment */
 	__u8 zero[3];
+	struct reading reading; /* with settings.exact */
 };
 
 #define TASK_WAITS 4

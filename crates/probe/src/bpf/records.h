@@ -59,6 +59,7 @@ enum holder_method {
 	METHOD_LAST_READER = 3,
 	METHOD_ACQUIRER = 4,
 	METHOD_FREE = 5,
+	METHOD_EXACT = 6,
 };
 
 /* Below 16: lima_model::loss::Loss. From 16: what the recorder needs to know besides. */
@@ -84,6 +85,7 @@ enum counter {
 	COUNT_WALKED = 20,
 	COUNT_OWN = 21, /* waits for locks of the programs' own maps, not recorded */
 	COUNT_SPILLED = 22, /* waits that found no room in a map and were sent instead */
+	LOST_CONTESTS = 23, /* waits whose holders were not followed */
 	COUNTERS = 24,
 };
 
@@ -300,7 +302,7 @@ struct settings {
 	__u32 cgroup_level;
 	__u32 type_mask; /* bit per enum lock_type */
 	__u32 slot_mask; /* how many slots are used, less one */
-	__u32 zero;
+	__u32 held_bits; /* with exact: locks that can be held at once, 2^held_bits */
 	__u8 filter_cgroup;
 	__u8 filter_tgid;
 	__u8 filter_tid;
@@ -309,6 +311,9 @@ struct settings {
 	__u8 filter_cpu;
 	__u8 user_stacks;
 	__u8 peek; /* kernel memory may be read */
+	__u8 exact; /* every acquisition is traced as well, so holders are known */
+	__u8 spin_functions; /* spinlocks' waits are traced by their slow path, not by the tracepoints */
+	__u8 zero[6];
 };
 
 /* contention/layout.rs reads these lines and checks the Rust side against them. */
@@ -326,7 +331,7 @@ _Static_assert(sizeof(struct exec_notice) == 24, "");
 _Static_assert(sizeof(struct share_record) == 64, "");
 _Static_assert(sizeof(struct rule) == 24, "");
 _Static_assert(sizeof(struct rules) == 393232, "");
-_Static_assert(sizeof(struct settings) == 56, "");
+_Static_assert(sizeof(struct settings) == 64, "");
 _Static_assert(__builtin_offsetof(struct totals_key, lock_type) == 40, "");
 _Static_assert(__builtin_offsetof(struct totals, slab) == 72, "");
 _Static_assert(__builtin_offsetof(struct totals, histogram) == 88, "");

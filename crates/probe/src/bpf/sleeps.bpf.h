@@ -42,7 +42,8 @@ static __always_inline void change_phase(struct wait *wait, struct task_struct *
 	if (wait->spinning)
 		wait->spin_ns += now - wait->phase_ns;
 	wait->phase_ns = now;
-	settle(wait, now);
+	if (!settings.exact)
+		settle(wait, now);
 	set_spinning(wait, task, flags);
 }
 
@@ -65,6 +66,21 @@ static __always_inline void walk_holder(struct wait *wait, __u64 now)
 	if (size <= 0)
 		return;
 	wait->holder_stack = number_stack(WALK_HOLDER, size / sizeof(__u64), 0, false, now);
+}
+
+/* With settings.exact the holder is known without a look at the lock; of a wait that goes on, too. */
+static __always_inline __u8 first_look(struct wait *wait, __u64 now)
+{
+	struct held *held;
+
+	if (wait->begin_ns == now)
+		held = begin_blame(&wait->reading, wait->lock, wait->lock_type, now);
+	else
+		held = find_held(wait->lock, 0);
+	if (!held || !held->task)
+		return STATE_UNKNOWN;
+	remember_owner(wait, held->task);
+	return STATE_HELD;
 }
 
 static __always_inline void begin_sleep(struct task_struct *task, __u64 lock, __u32 flags)
@@ -94,7 +110,7 @@ static __always_inline void begin_sleep(struct task_struct *task, __u64 lock, __
 		state->depth++;
 		count(COUNT_BEGUN, 1);
 	}
-	wait->state = look(wait, (__u64)task);
+	wait->state = settings.exact ? first_look(wait, now) : look(wait, (__u64)task);
 	if (wait->state == STATE_HELD && !wait->spinning && !wait->owner_runs && !wait->holder_stack)
 		walk_holder(wait, now);
 }

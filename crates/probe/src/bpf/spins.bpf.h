@@ -8,6 +8,7 @@ struct spin {
 	__u64 begin_ns;
 	__u32 flags;
 	__u32 zero;
+	struct reading reading; /* with settings.exact */
 };
 
 /* A spinning wait can be interrupted, and the interrupt can wait as well: task, soft interrupt, interrupt, and
@@ -20,6 +21,7 @@ struct cpu_state {
 	__u64 base; /* addresses as numbers: of the context, of the waker */
 	__u64 waker;
 	struct spin spins[CPU_SPINS];
+	struct wait blamed; /* the spin that is being counted, with settings.exact */
 };
 
 /* Waits of spinning locks on each CPU. Read and written by the programs of that CPU. */
@@ -54,8 +56,24 @@ static __always_inline void begin_spin(struct cpu_state *cpu, struct task_struct
 	spin->lock = lock;
 	spin->flags = flags;
 	spin->begin_ns = bpf_ktime_get_ns();
+	if (settings.exact)
+		begin_blame(&spin->reading, lock, lock_type_of(flags), spin->begin_ns);
 	cpu->depth++;
 	count(COUNT_BEGUN, 1);
+}
+
+/* Whether the wait that was begun last is one for this lock, a spinlock. */
+static __always_inline bool spins_for(const struct cpu_state *cpu, __u64 lock)
+{
+	__u32 top;
+
+	if (!cpu || !cpu->depth)
+		return false;
+	top = cpu->depth - 1;
+	if (top >= CPU_SPINS)
+		return false;
+	top = bounded(top, CPU_SPINS - 1);
+	return cpu->spins[top].lock == lock && cpu->spins[top].flags == LCB_F_SPIN;
 }
 
 static __always_inline struct spin *take_spin(struct cpu_state *cpu, __u64 lock)

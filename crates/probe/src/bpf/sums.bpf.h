@@ -47,8 +47,8 @@ static __always_inline bool is_sum_of(const struct sum *sum, const struct held *
 /* The sums for a key on this CPU; sets the key's slot. */
 static __always_inline struct sum *sum_of(struct held *key, __u32 cpu)
 {
-	__u64 hash = (key->lock ^ (key->site << 7) ^ (key->tenant << 24)) * RULE_HASH;
-	__u32 home = (hash ^ ((__u64)key->context << 60)) >> (64 - acquiring.sum_bits);
+	__u64 which = key->tenant << 24 ^ (__u64)key->life << 40 ^ (__u64)key->context << 60;
+	__u32 home = ((key->lock ^ key->site << 7 ^ which) * RULE_HASH) >> (64 - acquiring.sum_bits);
 	__u32 tag = SUM_TAG(generation) | SUM_READY;
 
 	for (__u32 i = 0; i < SUM_WINDOW; i++) {

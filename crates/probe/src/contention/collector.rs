@@ -100,10 +100,15 @@ impl Counters {
     const WALKED: usize = 20;
     const OWN: usize = 21;
     const SPILLED: usize = 22;
+    const CONTESTS: usize = 23;
 
     /// What was lost for a cause that the kernel side counts; 0 for the others.
     pub fn lost(&self, cause: Loss) -> u64 {
-        if (cause as usize) < Loss::KERNEL { self.0[cause as usize] } else { 0 }
+        match cause {
+            Loss::ContestsFull => self.0[Self::CONTESTS],
+            _ if (cause as usize) < Loss::KERNEL => self.0[cause as usize],
+            _ => 0,
+        }
     }
 
     /// Ends of waits without a begin.

@@ -48,6 +48,8 @@ pub struct Options {
     pub filters: Filters,
     /// How many keys the totals of one time bucket can hold.
     pub max_totals: u32,
+    /// Whether the programs on acquisitions are there as well, and know who holds a lock.
+    pub exact: bool,
     /// The size of the ring buffer in bytes: a power of two, a multiple of the page size.
     pub buffer_bytes: u32,
 }

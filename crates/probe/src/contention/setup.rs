@@ -2,7 +2,7 @@
 
 use super::skeleton::{ContentionSkel, OpenContentionSkel};
 use super::{Error, Options, Record, TenantBy, codes, types};
-use libbpf_rs::skel::Skel;
+use libbpf_rs::skel::{OpenSkel, Skel};
 use libbpf_rs::{Link, MapCore, MapFlags, RingBuffer, RingBufferBuilder};
 use lima_model::LockType;
 use std::cell::RefCell;
@@ -14,12 +14,42 @@ pub(super) fn configure(open: &mut OpenContentionSkel<'_>, options: &Options) ->
     for map in [&mut open.maps.totals_0, &mut open.maps.totals_1, &mut open.maps.tasks_0, &mut open.maps.tasks_1] {
         map.set_max_entries(options.max_totals).map_err(Error::map("set the size of the totals"))?;
     }
+    if options.exact {
+        let cpus = libbpf_rs::num_possible_cpus().map_err(Error::map("count the CPUs"))?;
+        let cpus = u32::try_from(cpus).unwrap_or(u32::MAX);
+        open.maps.helds.set_max_entries(1 << HELD_BITS).map_err(Error::map("set the size of the holds"))?;
+        open.maps.cpu_parts.set_max_entries(cpus).map_err(Error::map("set the number of CPUs"))?;
+    } else {
+        open.maps.contests.set_max_entries(1).map_err(Error::map("set the size of a map"))?;
+    }
     open.maps.records.set_max_entries(options.buffer_bytes).map_err(Error::map("set the size of the ring buffer"))?;
+    let spin_functions = choose_spin_functions(open, options.exact)?;
     let rodata = open.maps.rodata_data.as_deref_mut();
     let Some(rodata) = rodata else { return Err(Error::Option("the BPF object lacks its settings".to_owned())) };
     rodata.settings = settings(options)?;
+    rodata.settings.spin_functions = spin_functions.into();
     Ok(())
 }
+
+/// Leaves out the programs on the spinlocks' slow paths that this kernel does not have, or all of them; says whether
+/// there are any.
+fn choose_spin_functions(open: &mut OpenContentionSkel<'_>, exact: bool) -> Result<bool, Error> {
+    let btf = libbpf_rs::btf::Btf::from_vmlinux().map_err(Error::load)?;
+    let mut any = false;
+    for mut program in open.open_object_mut().progs_mut() {
+        let section = program.section().to_string_lossy().into_owned();
+        let Some(function) = section.strip_prefix("fentry/").or_else(|| section.strip_prefix("fexit/")) else {
+            continue;
+        };
+        let there = exact && btf.type_by_name::<libbpf_rs::btf::types::Func<'_>>(function).is_some();
+        program.set_autoload(there);
+        any |= there;
+    }
+    Ok(any)
+}
+
+/// Locks that can be held at once: a power of two.
+const HELD_BITS: u32 = 13;
 
 /// The options as the programs read them.
 pub(crate) fn settings(options: &Options) -> Result<types::settings, Error> {
@@ -41,7 +71,7 @@ pub(crate) fn settings(options: &Options) -> Result<types::settings, Error> {
         cgroup_level: filters.cgroup.map_or(0, |(_, level)| level),
         type_mask: types.iter().fold(0, |mask, &lock_type| mask | 1 << lock_type as u32),
         slot_mask: options.max_totals.next_power_of_two().min(codes::SLOTS) - 1,
-        zero: 0,
+        held_bits: HELD_BITS,
         filter_cgroup: filters.cgroup.is_some().into(),
         filter_tgid: (!filters.pids.is_empty()).into(),
         filter_tid: (!filters.tids.is_empty()).into(),
@@ -50,6 +80,9 @@ pub(crate) fn settings(options: &Options) -> Result<types::settings, Error> {
         filter_cpu: (!filters.cpus.is_empty()).into(),
         user_stacks: options.user_stacks.into(),
         peek: 1,
+        exact: options.exact.into(),
+        spin_functions: 0,
+        zero: [0; 6],
     })
 }
 
@@ -107,6 +140,7 @@ const NEEDED: [&str; 3] = ["contention_end", "sched_waking", "contention_begin"]
 pub(super) fn attach(skeleton: &ContentionSkel<'_>, notes: &mut Vec<String>) -> Result<Vec<Link>, Error> {
     let order = |name: &str| NEEDED.iter().position(|needed| *needed == name);
     let mut programs: Vec<_> = skeleton.object().progs_mut().collect();
+    programs.retain(|program| program.autoload());
     programs.sort_by_key(|program| order(&program.name().to_string_lossy()));
     let mut links = Vec::new();
     for program in programs {

@@ -208,7 +208,7 @@ impl<'obj> Recorder<'obj> {
     /// As [`pump`](Self::pump).
     pub fn finish(mut self, ended: Ended, exit_status: Option<i32>) -> Result<Summary, Error> {
         if let Some(acquisitions) = &mut self.acquisitions {
-            acquisitions.detach();
+            acquisitions.stop();
         }
         self.collector.detach();
         let duration = self.started.elapsed();

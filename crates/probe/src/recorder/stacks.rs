@@ -74,6 +74,13 @@ impl Stacks {
         }
         // 127 frames are the most that the kernel walks.
         let truncated = count >= 127;
+        // Where lock functions are traced, what calls the programs stands between them and their callers, too.
+        let between = |address: &u64| symbols.function(*address).is_some_and(|symbol| is_trampoline(symbol.name));
+        let kept: Vec<u64>;
+        if record.tgid == 0 && addresses.iter().any(between) {
+            kept = addresses.iter().copied().filter(|address| !between(address)).collect();
+            addresses = &kept;
+        }
         self.insert(record, addresses, context, truncated);
         for &address in addresses {
             if self.named.insert((record.tgid, address)) {
@@ -166,11 +173,17 @@ pub fn is_closed(record: &stack_record, symbols: &KernelSymbols) -> bool {
     function.is_some_and(|function| !function.name.starts_with("asm_"))
 }
 
+/// What the kernel calls programs on functions through.
+fn is_trampoline(function: &str) -> bool {
+    function.starts_with("bpf_trampoline")
+}
+
 /// LIMA's own program and what the kernel calls it through.
 fn is_machinery(function: &str) -> bool {
-    ["bpf_prog_", "bpf_trace_run", "__bpf_trace_", "__traceiter_", "bpf_get_stack", "__bpf_get_stack", "bpf_trampoline"]
+    ["bpf_prog_", "bpf_trace_run", "__bpf_trace_", "__traceiter_", "bpf_get_stack", "__bpf_get_stack"]
         .iter()
         .any(|start| function.starts_with(start))
+        || is_trampoline(function)
 }
 
 /// Which interrupt a stack is in, by its innermost interrupt entry, and how many of its frames are that interrupt's:

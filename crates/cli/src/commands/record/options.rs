@@ -148,6 +148,7 @@ impl RecordOptions {
             user_stacks: self.user_stacks,
             filters: self.filters(&layout)?,
             max_totals: self.max_totals,
+            exact: level == Level::Acquisitions,
             buffer_bytes: u32::try_from(self.buffer)?,
         };
         let asked = manifest::Options {

@@ -68,16 +68,18 @@ impl Analysis {
         let single = statement::with(waits, "/*table*/", "events");
         let single = statement::with(&single, "/*measures*/", SINGLE);
         engine.name("all_single_waits", engine.prepare(&single)?)?;
+        engine.name("all_acquired", engine.prepare(include_str!("../sql/acquisitions.sql"))?)?;
         engine.name("all_task_waits", engine.prepare(include_str!("../sql/task_waits.sql"))?)?;
         Ok(Self { about, engine, stacks, tenants })
     }
 
-    /// Makes `waits`, `task_waits` or `single_waits` those rows that the filters let pass.
+    /// Makes `waits`, `task_waits`, `single_waits` or `acquired` those rows that the filters let pass.
     pub(crate) fn narrow(&self, source: Source, filters: &[Filter]) -> Result<()> {
         let (all, name) = match source {
             Source::Waits => ("SELECT * FROM all_waits", "waits"),
             Source::Tasks => ("SELECT * FROM all_task_waits", "task_waits"),
             Source::Events => ("SELECT * FROM all_single_waits", "single_waits"),
+            Source::Acquisitions => ("SELECT * FROM all_acquired", "acquired"),
         };
         let mut frame: DataFrame = self.engine.prepare(all)?;
         if let Some(condition) = filter::condition(filters, source, &self.stacks, &self.tenants)? {

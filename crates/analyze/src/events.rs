@@ -25,11 +25,17 @@ impl Analysis {
         let cut = waits.saturating_sub(shown);
         Ok(Report {
             by: By::Event,
+            acquisitions: false,
             sort,
             filters: query.filters.clone(),
             rows: self.with_frames(rows),
-            whole: Sums { rows: waits, waits, wait_ns_total },
-            cut: Sums { rows: cut, waits: cut, wait_ns_total: wait_ns_total.saturating_sub(shown_ns) },
+            whole: Sums { rows: waits, waits, wait_ns_total, ..Sums::default() },
+            cut: Sums {
+                rows: cut,
+                waits: cut,
+                wait_ns_total: wait_ns_total.saturating_sub(shown_ns),
+                ..Sums::default()
+            },
         })
     }
 

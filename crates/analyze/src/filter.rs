@@ -24,6 +24,7 @@ pub(crate) enum Source {
     Waits,
     Tasks,
     Events,
+    Acquisitions,
 }
 
 /// How a key is compared.
@@ -58,6 +59,18 @@ const TASKS: &[(&str, Compare)] = &[
     ("tid", Compare::Number("tid")),
 ];
 
+const ACQUISITIONS: &[(&str, Compare)] = &[
+    ("object", Compare::Text("object")),
+    ("method", Compare::Text("method")),
+    ("lock", Compare::Address("lock")),
+    ("type", Compare::Text("lock_type")),
+    ("mode", Compare::Text("mode")),
+    ("context", Compare::Text("context")),
+    ("site", Compare::Text("site")),
+    ("function", Compare::Function),
+    ("tenant", Compare::Tenant("tenant")),
+];
+
 /// What single waits have besides the keys of all waits.
 const EVENTS: &[(&str, Compare)] = &[
     ("comm", Compare::Text("comm")),
@@ -70,13 +83,14 @@ const EVENTS: &[(&str, Compare)] = &[
 ];
 
 impl Source {
-    const ALL: [Self; 3] = [Self::Waits, Self::Tasks, Self::Events];
+    const ALL: [Self; 4] = [Self::Waits, Self::Tasks, Self::Events, Self::Acquisitions];
 
     fn keys(self) -> impl Iterator<Item = &'static (&'static str, Compare)> {
         let (keys, more): (_, &[_]) = match self {
             Self::Waits => (WAITS, &[]),
             Self::Tasks => (TASKS, &[]),
             Self::Events => (WAITS, EVENTS),
+            Self::Acquisitions => (ACQUISITIONS, &[]),
         };
         keys.iter().chain(more)
     }
@@ -130,6 +144,9 @@ impl Filter {
             match source {
                 Source::Tasks => {
                     bail!("`--by task` cannot be filtered by `{key}`: the table of tasks has {}", names(TASKS))
+                }
+                Source::Acquisitions => {
+                    bail!("acquisitions cannot be filtered by `{key}`: their keys are {}", names(ACQUISITIONS))
                 }
                 Source::Waits | Source::Events => bail!(
                     "`{key}` is a filter of `--by event` or `--by task`: the totals do not have it; here keys are {}",

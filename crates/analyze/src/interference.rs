@@ -29,6 +29,10 @@ pub struct Interference {
     pub rows: Rows,
     /// The same over all objects: `waiter_tenant`, `holder_tenant`, `waits`, `wait_ns_total`.
     pub all: Rows,
+    /// Potential interference, of traces that count acquisitions: one row for each object and pair of tenants that both
+    /// acquire some of its locks: `object`, `method`, `lock_type`, `holder_tenant`, `other_tenant`, `locks` (that both
+    /// acquire), and of the first tenant on these `acquisitions` and `hold_ns_total`. Most acquisitions first.
+    pub potential: Rows,
     /// All objects, returned or not; `rows` counts objects.
     pub whole: Sums,
     /// Those that were not returned.
@@ -66,7 +70,8 @@ impl Analysis {
         let excess =
             excess.first().map(|batch| table::rows(&batch.schema(), std::slice::from_ref(batch), 1)).transpose()?;
         let excess_ns = excess.filter(|rows| !rows.rows.is_empty()).map_or(0, |rows| rows.number(0, "excess_ns"));
-        Ok(Interference { rows, all, whole, cut, excess_ns })
+        let potential = self.potential(object.as_slice(), who.tenant.as_deref())?;
+        Ok(Interference { rows, all, potential, whole, cut, excess_ns })
     }
 }
 
@@ -89,6 +94,7 @@ fn by_object(rows: &mut Rows, top: Option<usize>) -> (Sums, Sums) {
         rows: part.len() as u64,
         waits: part.iter().map(|(_, sums)| sums.waits).sum(),
         wait_ns_total: part.iter().map(|(_, sums)| sums.wait_ns_total).sum(),
+        ..Sums::default()
     };
     let (whole, cut) = (sum(&order), sum(order.get(keep..).unwrap_or_default()));
     let mut ranked: Vec<_> = names.iter().map(|name| rank[name]).zip(std::mem::take(&mut rows.rows)).collect();

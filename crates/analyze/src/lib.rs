@@ -14,6 +14,7 @@
 //! How results look is not decided here but in `lima-report`.
 
 mod about;
+mod acquisitions;
 mod analysis;
 mod engine;
 mod events;

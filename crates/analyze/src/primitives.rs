@@ -22,7 +22,16 @@ pub enum Part {
 
 /// Functions by name; `*` at the end stands for any ending. The first entry that fits decides.
 const PARTS: &[(Part, &[&str])] = &[
-    (Part::Tracing, &["__traceiter_contention_*", "__bpf_trace_contention_*", "trace_contention_*", "bpf_trace_run*"]),
+    (
+        Part::Tracing,
+        &[
+            "__traceiter_contention_*",
+            "__bpf_trace_contention_*",
+            "trace_contention_*",
+            "bpf_trace_run*",
+            "bpf_trampoline_*",
+        ],
+    ),
     (
         Part::Spinning,
         &[

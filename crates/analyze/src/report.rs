@@ -6,7 +6,7 @@ use crate::statement;
 use crate::table::{self, Kind, Rows};
 use anyhow::{Result, bail};
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::UInt64Type;
+use arrow::datatypes::{Schema, UInt64Type};
 use datafusion::prelude::{DataFrame, col};
 
 /// What a row of a report stands for.
@@ -44,6 +44,8 @@ pub struct Query {
     pub top: Option<usize>,
     /// Which waits to look at.
     pub filters: Vec<Filter>,
+    /// Sums up acquisitions and holds instead of waits.
+    pub acquisitions: bool,
 }
 
 /// Sums over rows.
@@ -55,6 +57,10 @@ pub struct Sums {
     pub waits: u64,
     /// The time of these, nanoseconds.
     pub wait_ns_total: u64,
+    /// Their acquisitions, in a report on these.
+    pub acquisitions: u64,
+    /// The time of their holds, in a report on these.
+    pub hold_ns_total: u64,
 }
 
 /// An answer.
@@ -62,6 +68,8 @@ pub struct Sums {
 pub struct Report {
     /// What a row stands for.
     pub by: By,
+    /// Whether acquisitions and holds are summed up, and not waits.
+    pub acquisitions: bool,
     /// The column that the rows are sorted by.
     pub sort: String,
     /// The filters that were asked for.
@@ -82,6 +90,11 @@ struct Shape {
     keys: &'static str,
     also: &'static str,
 }
+
+/// Columns that say which object most of a group is about.
+pub(crate) const OBJECT: &str = "main_object AS object, main_method AS method, objects";
+/// The same, and how many locks it has.
+pub(crate) const OBJECT_AND_LOCKS: &str = "main_object AS object, main_method AS method, objects, locks";
 
 impl By {
     /// All of them.
@@ -114,15 +127,11 @@ impl By {
 
     /// What the statement in `report.sql` groups by; tasks and single waits have tables and statements of their own.
     const fn shape(self) -> Option<Shape> {
-        const OBJECT: &str = "main_object AS object, main_method AS method, objects";
         let (keys, also) = match self {
             Self::Object => ("object, method, lock_type, mode", "locks"),
             Self::Lock => ("lock, lock_type", OBJECT),
-            Self::Site => ("site, lock_type, mode", "main_object AS object, main_method AS method, objects, locks"),
-            Self::Stack => (
-                "stack_id, user_stack_id, lock_type, mode",
-                "main_object AS object, main_method AS method, objects, locks",
-            ),
+            Self::Site => ("site, lock_type, mode", OBJECT_AND_LOCKS),
+            Self::Stack => ("stack_id, user_stack_id, lock_type, mode", OBJECT_AND_LOCKS),
             Self::Task | Self::Event => return None,
             Self::Tenant => ("waiter_tenant", "objects, locks"),
             Self::Type => ("lock_type, mode", "objects, locks"),
@@ -167,6 +176,9 @@ impl By {
 impl Analysis {
     /// Sums waits up, or lists them.
     pub fn report(&self, query: &Query) -> Result<Report> {
+        if query.acquisitions {
+            return self.holds(query);
+        }
         let sort = query.sort.clone().unwrap_or_else(|| query.by.order().to_owned());
         if query.by == By::Event {
             return self.events(query, sort);
@@ -176,15 +188,11 @@ impl Analysis {
         let frame = sorted(frame, &sort, query.by)?;
         let schema = frame.schema().as_arrow().clone();
         let batches = self.engine.collect(frame)?;
-        let whole = sums(&batches);
-        let rows = table::rows(&schema, &batches, query.top.unwrap_or(usize::MAX))?;
-        let rows = if query.by == By::Stack { self.with_frames(rows) } else { rows };
-        let cut = Sums {
-            rows: whole.rows - rows.rows.len() as u64,
-            waits: whole.waits - total(&rows, "waits"),
-            wait_ns_total: whole.wait_ns_total - total(&rows, "wait_ns_total"),
-        };
-        Ok(Report { by: query.by, sort, filters: query.filters.clone(), rows, whole, cut })
+        let mut report = cut(query, sort, &schema, &batches)?;
+        if query.by == By::Stack {
+            report.rows = self.with_frames(report.rows);
+        }
+        Ok(report)
     }
 
     /// Weighs stacks by the time waited on them, user frames outside kernel frames.
@@ -209,15 +217,34 @@ impl Analysis {
     }
 }
 
+/// The first rows of a report, and sums over all.
+pub(crate) fn cut(query: &Query, sort: String, schema: &Schema, batches: &[RecordBatch]) -> Result<Report> {
+    let whole = sums(batches);
+    let rows = table::rows(schema, batches, query.top.unwrap_or(usize::MAX))?;
+    let cut = Sums {
+        rows: whole.rows - rows.rows.len() as u64,
+        waits: whole.waits - total(&rows, "waits"),
+        wait_ns_total: whole.wait_ns_total - total(&rows, "wait_ns_total"),
+        acquisitions: whole.acquisitions - total(&rows, "acquisitions"),
+        hold_ns_total: whole.hold_ns_total - total(&rows, "hold_ns_total"),
+    };
+    let (by, acquisitions, filters) = (query.by, query.acquisitions, query.filters.clone());
+    Ok(Report { by, acquisitions, sort, filters, rows, whole, cut })
+}
+
 /// Sorts by a column and, among equals, by the keys, so that the same trace always gives the same report.
 pub(crate) fn sorted(frame: DataFrame, column: &str, by: By) -> Result<DataFrame> {
+    sorted_by(frame, column, by.keys(), by)
+}
+
+pub(crate) fn sorted_by(frame: DataFrame, column: &str, keys: &str, by: By) -> Result<DataFrame> {
     let Ok(field) = frame.schema().field_with_unqualified_name(column) else {
         let names: Vec<_> = frame.schema().fields().iter().map(|field| &**field.name()).collect();
         bail!("cannot sort by `{column}`: the columns of `--by {}` are {}", by.name(), names.join(", "));
     };
     let ascending =
         table::column(column, field.data_type()).kind == Kind::Text || ["time_ns", "begin_ns"].contains(&column);
-    let keys = by.keys().split(", ").filter(|&key| key != column).map(|key| col(key).sort(true, false));
+    let keys = keys.split(", ").filter(|&key| key != column).map(|key| col(key).sort(true, false));
     let order: Vec<_> = std::iter::once(col(column).sort(ascending, false)).chain(keys).collect();
     Ok(frame.sort(order)?)
 }
@@ -231,10 +258,19 @@ fn sums(batches: &[RecordBatch]) -> Sums {
         batches.iter().filter_map(column).fold(0, u64::saturating_add)
     };
     let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
-    Sums { rows, waits: sum("waits"), wait_ns_total: sum("wait_ns_total") }
+    Sums {
+        rows,
+        waits: sum("waits"),
+        wait_ns_total: sum("wait_ns_total"),
+        acquisitions: sum("acquisitions"),
+        hold_ns_total: sum("hold_ns_total"),
+    }
 }
 
 fn total(rows: &Rows, column: &str) -> u64 {
+    if rows.position(column).is_none() {
+        return 0;
+    }
     (0..rows.rows.len()).map(|row| rows.number(row, column)).fold(0, u64::saturating_add)
 }
 

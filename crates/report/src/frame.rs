@@ -21,6 +21,20 @@ pub fn head(about: &About, whole: &Sums) -> String {
     out
 }
 
+/// The lines above a report on acquisitions.
+pub fn acquired(about: &About, whole: &Sums) -> String {
+    let mut out = trace(about);
+    let _ = writeln!(
+        out,
+        "{}, held for {} in all; {} waited in {}",
+        of(whole.acquisitions, "acquisition", "acquisitions"),
+        duration(whole.hold_ns_total),
+        duration(whole.wait_ns_total),
+        of(whole.waits, "wait", "waits"),
+    );
+    out
+}
+
 /// Which trace it is.
 pub fn trace(about: &About) -> String {
     let manifest = &about.manifest;

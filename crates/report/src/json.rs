@@ -14,6 +14,7 @@ pub fn report(about: &About, report: &Report) -> Json {
     json!({
         "schema": REPORT,
         "trace": frame::json(about),
+        "of": if report.acquisitions { "acquisitions" } else { "waits" },
         "by": report.by.name(),
         "sort": report.sort,
         "filters": report.filters.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -33,11 +34,17 @@ pub fn interference(about: &About, found: &Interference) -> Json {
         "excess_ns": found.excess_ns,
         "all": rows(&found.all),
         "rows": rows(&found.rows),
+        "potential": rows(&found.potential),
     })
 }
 
 fn sums(sums: &Sums, rows: &str) -> Json {
-    json!({ rows: sums.rows, "waits": sums.waits, "wait_ns_total": sums.wait_ns_total })
+    let mut json = json!({ rows: sums.rows, "waits": sums.waits, "wait_ns_total": sums.wait_ns_total });
+    if sums.acquisitions > 0 {
+        json["acquisitions"] = sums.acquisitions.into();
+        json["hold_ns_total"] = sums.hold_ns_total.into();
+    }
+    json
 }
 
 pub(crate) fn rows(rows: &Rows) -> Json {

@@ -2,7 +2,7 @@
 
 use crate::frame;
 use crate::grid::{Align, Grid};
-use crate::units::{duration, of, percent};
+use crate::units::{count, duration, of, percent};
 use lima_analyze::{About, Interference, Rows};
 use lima_model::escape;
 use std::cmp::Reverse;
@@ -24,6 +24,7 @@ pub fn interference(about: &About, found: &Interference, width: Option<usize>) -
     out.push('\n');
     if found.rows.rows.is_empty() {
         out.push_str("No tenant waited for a lock while this trace was recorded, as far as was asked.\n\n");
+        out.push_str(&potential(&found.potential, width));
         out.push_str(&frame::foot(about));
         return out;
     }
@@ -40,11 +41,46 @@ pub fn interference(about: &About, found: &Interference, width: Option<usize>) -
     let own = (0..found.all.rows.len())
         .any(|row| found.all.text(row, "waiter_tenant") == found.all.text(row, "holder_tenant"));
     out.push_str(if own { "\n(in brackets: tenants waiting for themselves)\n" } else { "\n" });
+    out.push_str(&potential(&found.potential, width));
     if found.excess_ns > 0 {
         let excess = duration(found.excess_ns);
         let _ = writeln!(out, "FAULT: holders are blamed for {excess} more than was waited");
     }
     out.push_str(&frame::foot(about));
+    out
+}
+
+/// How many rows of potential interference are shown.
+const POTENTIAL: usize = 20;
+
+/// Locks that several tenants acquire, whether or not somebody waited. Nothing when acquisitions were not counted.
+fn potential(rows: &Rows, width: Option<usize>) -> String {
+    if rows.rows.is_empty() {
+        return String::new();
+    }
+    let mut out =
+        "Potential: acquisitions by the tenants at the left of locks that the others acquire as well.\n\n".to_owned();
+    let headings = [("tenant", Align::Left), ("other", Align::Left), ("object", Align::Left), ("type", Align::Left)];
+    let numbers = [("locks", Align::Right), ("acquired", Align::Right), ("held", Align::Right)];
+    let mut grid = Grid::new(headings.into_iter().chain(numbers).map(|(text, align)| (text.to_owned(), align)));
+    for row in 0..rows.rows.len().min(POTENTIAL) {
+        let text = |column| escape::terminal(rows.text(row, column));
+        grid.row([
+            text("holder_tenant"),
+            text("other_tenant"),
+            text("object"),
+            text("lock_type"),
+            count(rows.number(row, "locks")),
+            count(rows.number(row, "acquisitions")),
+            duration(rows.number(row, "hold_ns_total")),
+        ]);
+    }
+    out.push_str(&grid.render(width));
+    if rows.rows.len() > POTENTIAL {
+        let more = of((rows.rows.len() - POTENTIAL) as u64, "more row", "more rows");
+        let _ = writeln!(out, "{more} (--format json has all)");
+    }
+    out.push('\n');
     out
 }
 

@@ -19,6 +19,8 @@ enum Shown {
     Share,
     /// A part of the row's time waited, in per cent.
     Part(&'static str, &'static str),
+    /// Acquisitions in each second of the recording.
+    Each,
     /// A moment, in seconds since the start of the trace.
     Time,
     /// The object, and how many others the group has.
@@ -48,10 +50,23 @@ const TASK_MEASURES: &[Shown] = &[
     Shown::Part("sleep_ns_total", "asleep"),
 ];
 
+const ACQUISITION_MEASURES: &[Shown] = &[
+    Shown::As("acquisitions", "acquired"),
+    Shown::Each,
+    Shown::As("failed", "failed"),
+    Shown::As("hold_ns_total", "held"),
+    Shown::As("hold_ns_avg", "avg"),
+    Shown::As("hold_ns_max", "longest"),
+    Shown::As("waits", "waits"),
+    Shown::As("wait_ns_total", "waited"),
+    Shown::As("wait_ns_max", "max"),
+];
+
 /// A report as text. Lines are broken at `width` columns when it is given.
 pub fn report(about: &About, report: &Report, width: Option<usize>) -> String {
     let mut out = match report.by {
         By::Event => events::head(about, &report.whole),
+        _ if report.acquisitions => frame::acquired(about, &report.whole),
         _ => frame::head(about, &report.whole),
     };
     if !report.filters.is_empty() {
@@ -65,7 +80,7 @@ pub fn report(about: &About, report: &Report, width: Option<usize>) -> String {
         out.push_str(&match report.by {
             By::Stack => stacks(report),
             By::Event => events::blocks(about, &report.rows),
-            _ => table(report, width),
+            _ => table(about, report, width),
         });
     }
     if report.cut.rows > 0 {
@@ -73,7 +88,11 @@ pub fn report(about: &About, report: &Report, width: Option<usize>) -> String {
             out.push('\n');
         }
         let rows = of(report.cut.rows, "more row", "more rows");
-        let _ = writeln!(out, "{rows}, {} (--top 0 shows all)", duration(report.cut.wait_ns_total));
+        let rest = match report.acquisitions {
+            true => of(report.cut.acquisitions, "acquisition", "acquisitions"),
+            false => duration(report.cut.wait_ns_total),
+        };
+        let _ = writeln!(out, "{rows}, {rest} (--top 0 shows all)");
     }
     out.push('\n');
     out.push_str(&frame::foot(about));
@@ -82,6 +101,10 @@ pub fn report(about: &About, report: &Report, width: Option<usize>) -> String {
 
 fn nothing(report: &Report) -> &'static str {
     match (report.whole.rows, report.filters.is_empty()) {
+        (0, true) if report.acquisitions => {
+            "No acquisition was counted: `lima record --level acquisitions` does that.\n"
+        }
+        (0, false) if report.acquisitions => "No acquisition fits the filters.\n",
         (0, true) if report.by == By::Event => "No single wait was kept.\n",
         (0, true) => "No lock was waited for while this trace was recorded.\n",
         (0, false) => "No wait fits the filters.\n",
@@ -89,14 +112,15 @@ fn nothing(report: &Report) -> &'static str {
     }
 }
 
-fn table(report: &Report, width: Option<usize>) -> String {
+fn table(about: &About, report: &Report, width: Option<usize>) -> String {
     let columns = columns(report);
     let sort = columns.iter().find(|column| matches!(column, Shown::As(name, _) if *name == report.sort));
     let sort = sort.map(|column| heading(*column, &report.rows).0);
-    let mut grid = Grid::new(columns.iter().map(|column| heading(*column, &report.rows)))
-        .spare(["p50", "avg", "max", "p99", "share"].into_iter().filter(|&spare| sort.as_deref() != Some(spare)));
+    let mut grid = Grid::new(columns.iter().map(|column| heading(*column, &report.rows))).spare(
+        ["p50", "avg", "max", "p99", "share", "a second"].into_iter().filter(|&spare| sort.as_deref() != Some(spare)),
+    );
     for row in 0..report.rows.rows.len() {
-        grid.row(columns.iter().map(|column| cell(*column, report, row)));
+        grid.row(columns.iter().map(|column| cell(*column, about, report, row)));
     }
     grid.render(width)
 }
@@ -114,10 +138,15 @@ fn columns(report: &Report) -> Vec<Shown> {
             Shown::As("tgid", "pid"),
             Shown::As("tenant", "tenant"),
         ],
+        By::Tenant if report.acquisitions => &[Shown::As("tenant", "tenant")],
         By::Tenant => &[Shown::As("waiter_tenant", "tenant")],
         By::Time => &[Shown::Time],
     };
-    let measures = if report.by == By::Task { TASK_MEASURES } else { MEASURES };
+    let measures = match report.by {
+        _ if report.acquisitions => ACQUISITION_MEASURES,
+        By::Task => TASK_MEASURES,
+        _ => MEASURES,
+    };
     let found: &[Shown] = match report.by {
         By::Object | By::Lock => &[Shown::As("method", "found by")],
         _ => &[],
@@ -128,7 +157,7 @@ fn columns(report: &Report) -> Vec<Shown> {
         Shown::Type => ["lock_type", "mode"].contains(&&*report.sort),
         Shown::MainObject => report.sort == "object",
         Shown::Time => report.sort == "time_ns",
-        Shown::Share => false,
+        Shown::Share | Shown::Each => false,
     });
     if let Some(position) = report.rows.position(&report.sort).filter(|_| !shown && report.sort != "method") {
         let name = SORTABLE.iter().find(|&&(name, _)| name == report.rows.columns[position].name);
@@ -146,6 +175,7 @@ const SORTABLE: &[(&str, &str)] = &[
     ("wait_ns_p999", "p99.9"),
     ("spin_ns_total", "spinning"),
     ("sleep_ns_total", "asleep"),
+    ("holds", "holds"),
     ("locks", "locks"),
     ("objects", "objects"),
 ];
@@ -161,11 +191,12 @@ fn heading(column: Shown, rows: &Rows) -> (String, Align) {
         Shown::MainObject => ("object".to_owned(), Align::Left),
         Shown::Share => ("share".to_owned(), Align::Right),
         Shown::Part(_, heading) => (heading.to_owned(), Align::Right),
+        Shown::Each => ("a second".to_owned(), Align::Right),
         Shown::Time => ("from".to_owned(), Align::Right),
     }
 }
 
-fn cell(column: Shown, report: &Report, row: usize) -> String {
+fn cell(column: Shown, about: &About, report: &Report, row: usize) -> String {
     let rows = &report.rows;
     match column {
         Shown::As(name, _) => rows
@@ -175,6 +206,10 @@ fn cell(column: Shown, report: &Report, row: usize) -> String {
         Shown::MainObject => main_object(rows, row),
         Shown::Share => percent(rows.number(row, "wait_ns_total"), report.whole.wait_ns_total),
         Shown::Part(name, _) => percent(rows.number(row, name), rows.number(row, "wait_ns_total")),
+        Shown::Each => match about.manifest.clock.duration_ns {
+            0 => "-".to_owned(),
+            ns => count((rows.number(row, "acquisitions") as f64 * 1e9 / ns as f64).round() as u64),
+        },
         Shown::Time => format!("{:.1} s", rows.number(row, "time_ns") as f64 / 1e9),
     }
 }

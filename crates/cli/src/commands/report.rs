@@ -30,8 +30,11 @@ pub struct How {
     /// What a row stands for [default: object]
     #[arg(long, value_name = "WHAT", value_parser = by())]
     by: Option<By>,
+    /// Report acquisitions and holds instead of waits, of a trace recorded with `--level acquisitions`
+    #[arg(long)]
+    acquisitions: bool,
     /// Column to sort by, named as in the JSON report [default: wait_ns_total; with `--by time`: time_ns; with `--by
-    /// event`: wait_ns]
+    /// event`: wait_ns; with `--acquisitions`: acquisitions]
     #[arg(long, value_name = "COLUMN")]
     sort: Option<String>,
     /// Show the first N rows, 0 for all [default: 20 in a table, all in other formats and with `--by time`; 10 with `--by
@@ -99,7 +102,7 @@ pub fn show(trace: &Path, how: &How) -> Result<()> {
         _ => (form == output::Form::Table).then_some(ROWS),
     };
     let top = top(how.top, customary);
-    let query = Query { by, sort: how.sort.clone(), top, filters };
+    let query = Query { by, sort: how.sort.clone(), top, filters, acquisitions: how.acquisitions };
     let report = analysis.report(&query)?;
     how.output.write(&lima_report::report(analysis.about(), &report, form.into(), how.output.width())?)?;
     if form == output::Form::Csv {
@@ -111,8 +114,10 @@ pub fn show(trace: &Path, how: &How) -> Result<()> {
 /// The forms that are stacks.
 fn flame(analysis: &Analysis, filters: &[Filter], how: &How) -> Result<()> {
     let form = if how.format == Form::Svg { "svg" } else { "folded" };
-    if how.by.is_some_and(|by| by != By::Stack) || how.sort.is_some() || how.top.is_some() {
-        bail!("`--format {form}` is all stacks at once: it goes with `--filter`, and not with --by, --sort or --top");
+    if how.acquisitions || how.by.is_some_and(|by| by != By::Stack) || how.sort.is_some() || how.top.is_some() {
+        bail!(
+            "`--format {form}` is all stacks at once: it goes with `--filter`, and not with --acquisitions, --by, --sort or --top"
+        );
     }
     let flame = analysis.flame(filters)?;
     let text = match how.format {

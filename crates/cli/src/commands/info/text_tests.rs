@@ -29,7 +29,7 @@ fn info() -> Info {
             buffer_bytes: 4 << 20,
         },
         clock: Clock { start_unix_ns: 1_794_000_000_000_000_000, start_mono_ns: 5, duration_ns: 12_345_678_901 },
-        edges: Edges { began_before: 1, unfinished: 0 },
+        edges: Edges { began_before: 1, unfinished: 0, ..Edges::default() },
         programs: vec![
             Program {
                 name: "on_begin".into(),

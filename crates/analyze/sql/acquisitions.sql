@@ -1,0 +1,34 @@
+-- Every row of the acquisitions with its numbers turned into words, as in waits.sql.
+SELECT
+  t.time_ns,
+  t.lock,
+  t.life,
+  t.lock_type,
+  t.mode,
+  t.context,
+  t.stack_id,
+  CASE
+    WHEN y.symbol IS NOT NULL THEN y.symbol
+    WHEN s.wait_lock AND t.lock_type = 'spinlock' THEN s.object || '.wait_lock'
+    WHEN s.object IS NOT NULL THEN s.object
+    ELSE 'unknown'
+  END AS object,
+  CASE
+    WHEN y.symbol IS NOT NULL THEN 'symbol'
+    WHEN s.object IS NOT NULL THEN 'caller'
+    ELSE 'unknown'
+  END AS method,
+  COALESCE(s.site, '[stack missing]') AS site,
+  COALESCE(n.name, 'tenant #' || CAST(t.tenant AS VARCHAR)) AS tenant,
+  t.acquisitions,
+  t.failed,
+  t.waits,
+  t.wait_ns_total,
+  t.wait_ns_max,
+  t.holds,
+  t.hold_ns_total,
+  t.hold_ns_max
+FROM acquisitions AS t
+LEFT JOIN sites AS s ON s.stack_id = t.stack_id
+LEFT JOIN symbols AS y ON y.address = t.lock
+LEFT JOIN tenant_names AS n ON n.tenant = t.tenant

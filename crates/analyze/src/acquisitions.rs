@@ -1,0 +1,54 @@
+//! Acquisitions and holds summed up, and potential interference.
+
+use crate::analysis::Analysis;
+use crate::filter::{Filter, Source};
+use crate::report::{By, OBJECT, OBJECT_AND_LOCKS, Query, Report, cut, sorted_by};
+use crate::statement;
+use crate::table::{self, Rows};
+use anyhow::{Result, bail};
+use datafusion::prelude::col;
+
+impl Analysis {
+    /// Sums acquisitions and holds up.
+    pub(crate) fn holds(&self, query: &Query) -> Result<Report> {
+        let keys = match query.by {
+            By::Object => ("object, method, lock_type, mode", "locks"),
+            By::Lock => ("lock, life, lock_type", OBJECT),
+            By::Site => ("site, lock_type, mode", OBJECT_AND_LOCKS),
+            By::Tenant => ("tenant", "objects, locks"),
+            By::Type => ("lock_type, mode", "objects, locks"),
+            By::Time => ("time_ns", "objects, locks"),
+            By::Stack | By::Task | By::Event => bail!(
+                "acquisitions are not known by {}: there are `--by object`, `lock`, `site`, `tenant`, `type` and `time`",
+                query.by.name()
+            ),
+        };
+        self.narrow(Source::Acquisitions, &query.filters)?;
+        let statement = statement::with(include_str!("../sql/holds.sql"), "/*keys*/", keys.0);
+        let frame = self.engine.prepare(&statement::with(&statement, "/*also*/", keys.1))?;
+        let order = if query.by == By::Time { "time_ns" } else { "acquisitions" };
+        let sort = query.sort.clone().unwrap_or_else(|| order.to_owned());
+        let frame = sorted_by(frame, &sort, keys.0, query.by)?;
+        let schema = frame.schema().as_arrow().clone();
+        cut(query, sort, &schema, &self.engine.collect(frame)?)
+    }
+
+    /// Potential interference: one row for each object and pair of tenants that both acquire some of its locks: `object`,
+    /// `method`, `lock_type`, `holder_tenant`, `other_tenant`, `locks` (that both acquire), and of the first tenant on
+    /// these `acquisitions` and `hold_ns_total`. Most acquisitions first.
+    pub(crate) fn potential(&self, object: &[Filter], tenant: Option<&str>) -> Result<Rows> {
+        self.narrow(Source::Acquisitions, object)?;
+        self.engine.keep("by_lock", include_str!("../sql/by_lock.sql"))?;
+        let mut frame = self.engine.prepare(include_str!("../sql/potential.sql"))?;
+        if let Some(tenant) = tenant {
+            let condition = |column| self.tenants.condition(column, tenant);
+            frame = frame.filter(condition("holder_tenant").or(condition("other_tenant")))?;
+        }
+        let keys = ["object", "method", "lock_type", "holder_tenant", "other_tenant"];
+        let order =
+            std::iter::once(col("acquisitions").sort(false, false)).chain(keys.map(|key| col(key).sort(true, false)));
+        let frame = frame.sort(order.collect())?;
+        let schema = frame.schema().as_arrow().clone();
+        table::rows(&schema, &self.engine.collect(frame)?, usize::MAX)
+    }
+}

@@ -161,13 +161,8 @@ impl Stacks {
                 }
             }
         }
-        let site = match addresses {
-            [] => MISSING.to_owned(),
-            // The site of an acquisition: who calls the wrapper is not recorded.
-            [address] => self.named(*address, "", |_| true).unwrap_or_else(|| NO_USER.to_owned()),
-            _ => NO_USER.to_owned(),
-        };
-        Site { site, object, wait_lock }
+        let site = if addresses.is_empty() { MISSING } else { NO_USER };
+        Site { site: site.to_owned(), object, wait_lock }
     }
 
     /// An address of the kernel as `function`, `suffix`, `+offset` where asked for, and ` [module]`.

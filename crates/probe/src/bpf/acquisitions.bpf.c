@@ -43,12 +43,32 @@ static __always_inline void count_acq(enum acquisition_counter which)
 	__sync_fetch_and_add(&acquisition_counters[which], 1);
 }
 
-#include "context.bpf.h"
 #include "inside.bpf.h"
 #include "held.bpf.h"
 #include "blame.bpf.h"
 #include "sums.bpf.h"
 #include "lives.bpf.h"
+
+/* In 6.2 to 6.13 the count lies in struct pcpu_hot; before and after it is a variable. */
+struct pcpu_hot {
+	int preempt_count;
+} __attribute__((preserve_access_index));
+extern const struct pcpu_hot pcpu_hot __ksym __weak;
+extern const int __preempt_count __ksym __weak;
+
+static __always_inline __u8 context_now(struct cpu_part *part)
+{
+	const int *counter = NULL;
+
+	if (bpf_ksym_exists(&__preempt_count))
+		counter = bpf_this_cpu_ptr(&__preempt_count);
+	else if (bpf_ksym_exists(&pcpu_hot))
+		counter = &((const struct pcpu_hot *)bpf_this_cpu_ptr(&pcpu_hot))->preempt_count;
+	if (!counter)
+		return CONTEXT_TASK;
+	part->counter = (__u64)counter;
+	return context_by(*counter);
+}
 
 /* A lock function at work. */
 struct call {
@@ -80,7 +100,7 @@ static __always_inline bool enter(void *ctx, struct call *call)
 	call->part = bpf_map_lookup_elem(&cpu_parts, &call->cpu);
 	if (!recording || !call->part)
 		return false;
-	call->key.context = context_now();
+	call->key.context = context_now(call->part);
 	if (call->part->inside == call->key.context + 1)
 		return false;
 	bpf_get_func_arg(ctx, 0, &call->key.lock);
@@ -147,13 +167,14 @@ static __always_inline int acquired(void *ctx, __u32 arguments, __u8 lock_type, 
 	struct waited *waited;
 	struct held *held;
 	struct sum *sum;
-	__u64 wait_ns = 0;
+	__u64 wait_ns = 0, got_ns = 0, now;
 
 	if (!enter(ctx, &call))
 		return 0;
 	waited = &call.part->waited[bounded(call.key.context, LEVELS - 1)];
 	if (waited->lock == call.key.lock) {
 		wait_ns = waited->ns;
+		got_ns = waited->end_ns;
 		waited->lock = 0;
 	}
 	call.key.site = site_of(ctx, arguments);
@@ -190,8 +211,10 @@ static __always_inline int acquired(void *ctx, __u32 arguments, __u8 lock_type, 
 	held->lock_type = lock_type;
 	held->mode = mode;
 	held->context = call.key.context;
+	now = bpf_ktime_get_ns();
+	held->got_ns = got_ns ? got_ns : now;
 	barrier();
-	held->since_ns = bpf_ktime_get_ns();
+	held->since_ns = now;
 	return 0;
 }
 
@@ -232,7 +255,7 @@ static __always_inline int released(void *ctx, __u8 lock_type, __u8 mode)
 	}
 	now = bpf_ktime_get_ns();
 	end_hold(held, call.cpu, now);
-	blame_until(find_contest(call.key.lock), held->tenant, held->since_ns, now);
+	blame_until(find_contest(call.key.lock), held->tenant, held->got_ns, now);
 	free_held(held);
 	return 0;
 }
@@ -328,7 +351,7 @@ int on_downgrade_write(void *ctx)
 	}
 	now = bpf_ktime_get_ns();
 	end_hold(held, call.cpu, now);
-	blame_until(find_contest(call.key.lock), held->tenant, held->since_ns, now);
+	blame_until(find_contest(call.key.lock), held->tenant, held->got_ns, now);
 	who = holder_of(call.task, MODE_READ, call.key.context, call.part);
 	read = claim_held(call.key.lock, who);
 	if (read) {
@@ -343,6 +366,7 @@ int on_downgrade_write(void *ctx)
 		read->lock_type = held->lock_type;
 		read->mode = MODE_READ;
 		read->context = held->context;
+		read->got_ns = now;
 		barrier();
 		read->since_ns = now;
 	}

@@ -241,7 +241,7 @@ static __always_inline void end(void *ctx, struct visit *visit, __u64 lock, int 
 	address_of(ctx, &cpu->busy);
 	if (spin && settings.exact)
 		wait = blame_spin(cpu, spin, &ended);
-	leave_wait(visit, lock, ended.wait_ns);
+	leave_wait(visit, lock, ended.wait_ns, ended.end_ns);
 	count_wait(ctx, task, &ended, wait);
 	cpu->busy = 0;
 }

@@ -25,7 +25,7 @@ static __always_inline struct held *settle_held(struct contest *contest, __u64 l
 	struct held *held = find_held(lock, 0);
 
 	if (held && held->since_ns) {
-		blame_until(contest, held->tenant, held->since_ns, now);
+		blame_until(contest, held->tenant, held->got_ns, now);
 		return held;
 	}
 	/* Held by readers: which of them, only those say that leave. */

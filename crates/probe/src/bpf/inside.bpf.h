@@ -21,6 +21,16 @@ static __always_inline struct cpu_part *this_cpu_part(void)
 	return bpf_map_lookup_elem(&cpu_parts, &cpu);
 }
 
+/* The context by the counter that the programs on lock functions have found: where these can be attached it has a symbol,
+ * and elsewhere a program that refers to it is not loaded. */
+static __always_inline __u8 context_of(const struct cpu_part *part)
+{
+	__u32 preempt_count = 0;
+
+	bpf_probe_read_kernel(&preempt_count, sizeof(preempt_count), (void *)part->counter);
+	return context_by(preempt_count);
+}
+
 /* While programs take locks of their own, those on lock functions pass over what happens at the same level. */
 struct visit {
 	struct cpu_part *part;
@@ -33,7 +43,7 @@ static __always_inline void step_in(struct visit *visit)
 	if (!visit->part)
 		return;
 	visit->before = visit->part->inside;
-	visit->part->inside = context_now() + 1;
+	visit->part->inside = context_of(visit->part) + 1;
 }
 
 static __always_inline void step_out(struct visit *visit)
@@ -43,7 +53,7 @@ static __always_inline void step_out(struct visit *visit)
 }
 
 /* Leaves the length of a wait for the program on the return of the lock function. */
-static __always_inline void leave_wait(struct visit *visit, __u64 lock, __u64 ns)
+static __always_inline void leave_wait(struct visit *visit, __u64 lock, __u64 ns, __u64 end_ns)
 {
 	struct waited *waited;
 
@@ -52,6 +62,7 @@ static __always_inline void leave_wait(struct visit *visit, __u64 lock, __u64 ns
 	waited = &visit->part->waited[bounded(visit->part->inside - 1, LEVELS - 1)];
 	waited->lock = lock;
 	waited->ns = ns;
+	waited->end_ns = end_ns;
 }
 
 #endif

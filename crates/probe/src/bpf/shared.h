@@ -11,7 +11,8 @@
  */
 struct held {
 	__u64 lock;
-	__u64 since_ns;
+	__u64 since_ns; /* when the lock function was about to return */
+	__u64 got_ns; /* when it had the lock: before that, if it had waited and the wait was counted meanwhile */
 	__u64 tenant;
 	__u64 site;
 	__u64 task; /* address of its task_struct; in an interrupt, of the task that was interrupted */
@@ -32,8 +33,10 @@ struct held {
 struct waited {
 	__u64 lock;
 	__u64 ns;
+	__u64 end_ns;
 };
 struct cpu_part {
+	__u64 counter; /* address of the CPU's preempt_count, 0: not known yet */
 	__u64 inside; /* 1 + the level at which a program of LIMA takes locks of its own; 0: none does */
 	__u64 scratch[LEVELS]; /* addresses as numbers */
 	struct waited waited[LEVELS]; /* the wait that ended last, until the acquisition that it was for */

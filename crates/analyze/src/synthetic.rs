@@ -1,7 +1,9 @@
 //! Small traces made up in memory, for tests of what is made from traces.
 
+mod acquired;
 mod event;
 
+pub use acquired::Acquired;
 pub use event::Event;
 
 use crate::about::About;
@@ -61,6 +63,8 @@ pub struct Synthetic {
     pub totals: Vec<Total>,
     /// The single waits.
     pub events: Vec<Event>,
+    /// The acquisitions.
+    pub acquired: Vec<Acquired>,
     /// The tasks.
     pub tasks: Vec<TaskTotal>,
     /// Stacks: id, process (`None`: the kernel), addresses.
@@ -131,6 +135,7 @@ impl Synthetic {
         Self {
             totals: vec![inode, back, spin, rwsem],
             events: Self::sample_events(),
+            acquired: Vec::new(),
             tasks: vec![
                 (100, "fio".into(), 4, "mutex", 2, 100 * ms),
                 (200, "dd".into(), 3, "spinlock", 1_000, 1_500_000),
@@ -241,6 +246,8 @@ impl Synthetic {
             (Table::Totals, self.totals()?),
             (Table::Events, self.events()?),
             (Table::Tasks, self.tasks()?),
+            (Table::Acquisitions, self.acquisitions()?),
+            (Table::Inits, self.inits()?),
             (Table::Stacks, self.stacks()?),
             (Table::Frames, self.frames()?),
             (Table::Tenants, self.tenants()?),

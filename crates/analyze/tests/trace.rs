@@ -34,7 +34,7 @@ fn what_is_damaged_is_left_out_and_said() {
     let home = tempfile::tempdir().unwrap();
     for &table in Table::ALL {
         let folder = home.path().join(table.name());
-        Synthetic::sample().write(&folder).unwrap();
+        Synthetic::sample().with_acquisitions().write(&folder).unwrap();
         let file = fs::read_dir(folder.join(table.name())).unwrap().next().unwrap().unwrap().path();
         let mut bytes = fs::read(&file).unwrap();
         let middle = bytes.len() / 2;

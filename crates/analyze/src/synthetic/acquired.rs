@@ -1,0 +1,133 @@
+//! Acquisitions and initialisations of made-up traces.
+
+use super::{Synthetic, lists};
+use anyhow::Result;
+use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow::datatypes::{DataType, UInt16Type, UInt64Type};
+use lima_model::Table;
+use std::sync::Arc;
+
+/// A row of the acquisitions.
+#[derive(Clone, Debug, Default)]
+pub struct Acquired {
+    /// Address of the lock.
+    pub lock: u64,
+    /// Which lock at that address.
+    pub life: u32,
+    /// Its type.
+    pub lock_type: &'static str,
+    /// Read, write or exclusive.
+    pub mode: &'static str,
+    /// Where it was acquired.
+    pub stack_id: u64,
+    /// Who acquired it.
+    pub tenant: u32,
+    /// Acquisitions, failed attempts, holds that ended.
+    pub counts: [u64; 3],
+    /// The time of the holds, and the longest.
+    pub hold_ns: [u64; 2],
+    /// Waits, their time, and the longest.
+    pub waits: [u64; 3],
+}
+
+impl Synthetic {
+    /// The same trace at the level that counts acquisitions: both tenants take the mutex, and only `a` the spinlock, of
+    /// which there are two, one after the other at the same address.
+    pub fn with_acquisitions(mut self) -> Self {
+        let us = 1_000;
+        let mutex = Acquired {
+            lock: 0xffff_8880_0000_1098,
+            lock_type: "mutex",
+            mode: "exclusive",
+            stack_id: 1,
+            tenant: 3,
+            counts: [40, 2, 39],
+            hold_ns: [90_000 * us, 70_000 * us],
+            waits: [1, 1_000 * us, 1_000 * us],
+            ..Acquired::default()
+        };
+        let others = Acquired {
+            tenant: 4,
+            counts: [10, 0, 10],
+            hold_ns: [5_000 * us, us],
+            waits: [2, 100_000 * us, us],
+            ..mutex
+        };
+        let first = Acquired {
+            lock: 0xffff_8880_0000_2000,
+            lock_type: "spinlock",
+            mode: "exclusive",
+            stack_id: 2,
+            tenant: 3,
+            counts: [1_000, 0, 1_000],
+            hold_ns: [200 * us, us],
+            ..Acquired::default()
+        };
+        let second = Acquired { life: 1, counts: [7, 0, 7], ..first };
+        self.acquired = vec![mutex, others, first, second];
+        self
+    }
+
+    pub(super) fn acquisitions(&self) -> Result<RecordBatch> {
+        let rows = &self.acquired;
+        let u64s =
+            |value: fn(&Acquired) -> u64| -> ArrayRef { Arc::new(rows.iter().map(value).collect::<UInt64Array>()) };
+        let u32s = |value: fn(&Acquired) -> u32| -> ArrayRef {
+            Arc::new(UInt32Array::from_iter_values(rows.iter().map(value)))
+        };
+        let texts = |value: fn(&Acquired) -> &str| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(rows.iter().map(value)))
+        };
+        Ok(RecordBatch::try_new(
+            Table::Acquisitions.schema(),
+            vec![
+                u64s(|_| 0),
+                u64s(|row| row.lock),
+                u32s(|row| row.life),
+                texts(|row| row.lock_type),
+                texts(|row| row.mode),
+                texts(|_| "task"),
+                u64s(|row| row.stack_id),
+                u32s(|row| row.tenant),
+                u64s(|row| row.counts[0]),
+                u64s(|row| row.counts[1]),
+                u64s(|row| row.waits[0]),
+                u64s(|row| row.waits[1]),
+                u64s(|row| row.waits[2]),
+                u64s(|row| row.counts[2]),
+                u64s(|row| row.hold_ns[0]),
+                u64s(|row| row.hold_ns[1]),
+                lists::<UInt16Type>(rows.iter().map(|_| vec![4]), DataType::UInt16),
+                lists::<UInt64Type>(rows.iter().map(|row| vec![row.counts[2]]), DataType::UInt64),
+            ],
+        )?)
+    }
+
+    /// The initialisation of each lock that has had one.
+    pub(super) fn inits(&self) -> Result<RecordBatch> {
+        let rows: Vec<_> = self.acquired.iter().filter(|row| row.life > 0).collect();
+        let u64s = |value: fn(&Acquired) -> u64| -> ArrayRef {
+            Arc::new(rows.iter().map(|row| value(row)).collect::<UInt64Array>())
+        };
+        let u32s = |value: fn(&Acquired) -> u32| -> ArrayRef {
+            Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| value(row))))
+        };
+        let texts = |value: fn(&Acquired) -> &str| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| value(row))))
+        };
+        Ok(RecordBatch::try_new(
+            Table::Inits.schema(),
+            vec![
+                u64s(|_| 0),
+                u64s(|row| row.lock),
+                u32s(|row| row.life),
+                texts(|row| row.lock_type),
+                texts(|_| "task"),
+                u64s(|row| row.stack_id),
+                u32s(|row| row.tenant),
+                u32s(|_| 100),
+                texts(|_| "&made->up"),
+            ],
+        )?)
+    }
+}

@@ -150,12 +150,13 @@ static __always_inline void free_held(struct held *held)
 }
 
 /* Whose hold it is: readers can be many. */
-static __always_inline __u64 holder_of(struct task_struct *task, __u8 mode, __u8 context, struct cpu_part *part)
+static __always_inline __u64 holder_of(struct task_struct *task, __u8 lock_type, __u8 mode, __u8 context,
+				       struct cpu_part *part)
 {
 	volatile __u64 *scratch;
 
 	if (mode != MODE_READ)
-		return 0;
+		return only_holder(lock_type);
 	scratch = &part->scratch[bounded(context, LEVELS - 1)];
 	*scratch = (__u64)task;
 	return *scratch + context;
@@ -195,7 +196,7 @@ static __always_inline int acquired(void *ctx, __u32 arguments, __u8 lock_type, 
 	/* Readers' holds of a percpu_rwsem end in inlined code. */
 	if (!got || (lock_type == LOCK_PERCPU_RWSEM && mode == MODE_READ))
 		return 0;
-	call.key.who = holder_of(call.task, mode, call.key.context, call.part);
+	call.key.who = holder_of(call.task, lock_type, mode, call.key.context, call.part);
 	held = claim_held(call.key.lock, call.key.who);
 	if (!held)
 		return 0;
@@ -246,7 +247,7 @@ static __always_inline int released(void *ctx, __u8 lock_type, __u8 mode)
 
 	if (!enter(ctx, &call))
 		return 0;
-	held = find_held(call.key.lock, holder_of(call.task, mode, call.key.context, call.part));
+	held = find_held(call.key.lock, holder_of(call.task, lock_type, mode, call.key.context, call.part));
 	if (!held) {
 		/* A semaphore may be let go by whoever likes. */
 		if (lock_type != LOCK_SEMAPHORE)
@@ -255,7 +256,7 @@ static __always_inline int released(void *ctx, __u8 lock_type, __u8 mode)
 	}
 	now = bpf_ktime_get_ns();
 	end_hold(held, call.cpu, now);
-	blame_until(find_contest(call.key.lock), held->tenant, held->got_ns, now);
+	blame_until(find_contest(contest_key(call.key.lock, call.key.lock_type)), held->tenant, held->got_ns, now);
 	free_held(held);
 	return 0;
 }
@@ -351,8 +352,8 @@ int on_downgrade_write(void *ctx)
 	}
 	now = bpf_ktime_get_ns();
 	end_hold(held, call.cpu, now);
-	blame_until(find_contest(call.key.lock), held->tenant, held->got_ns, now);
-	who = holder_of(call.task, MODE_READ, call.key.context, call.part);
+	blame_until(find_contest(contest_key(call.key.lock, call.key.lock_type)), held->tenant, held->got_ns, now);
+	who = holder_of(call.task, LOCK_RWSEM, MODE_READ, call.key.context, call.part);
 	read = claim_held(call.key.lock, who);
 	if (read) {
 		read->tenant = held->tenant;

@@ -22,7 +22,7 @@ static __always_inline struct contest *claim_contest(__u64 lock, __u64 now)
 /* Adds what is held at this moment, and gives the holder when there is only one. */
 static __always_inline struct held *settle_held(struct contest *contest, __u64 lock, __u8 lock_type, __u64 now)
 {
-	struct held *held = find_held(lock, 0);
+	struct held *held = find_held(lock, only_holder(lock_type));
 
 	if (held && held->since_ns) {
 		blame_until(contest, held->tenant, held->got_ns, now);
@@ -44,7 +44,7 @@ static __always_inline void read_contest(struct reading *reading, const struct c
 /* A wait begins. */
 static __always_inline struct held *begin_blame(struct reading *reading, __u64 lock, __u8 lock_type, __u64 now)
 {
-	struct contest *contest = claim_contest(lock, now);
+	struct contest *contest = claim_contest(contest_key(lock, lock_type), now);
 	struct held *held;
 
 	reading->task = 0;
@@ -73,7 +73,7 @@ static __always_inline void take_part(struct part *part, const struct reading *f
 /* A wait ends. begin_ns: when the first reading was made. */
 static __always_inline void end_blame(struct wait *wait, const struct reading *first, int result, __u64 now)
 {
-	struct contest *contest = find_contest(wait->lock);
+	struct contest *contest = find_contest(contest_key(wait->lock, wait->lock_type));
 	__u64 sum = 0, ns;
 
 	wait->main.held_ns = wait->other.held_ns = 0;

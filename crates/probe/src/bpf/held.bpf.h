@@ -20,6 +20,19 @@ struct {
 	__type(value, struct held);
 } helds SEC(".maps");
 
+/* Who holds a lock that only one can hold. A semaphore and an rt_mutex begin with the spinlock that guards them, at the
+ * same address: that one is held by 0. */
+static __always_inline __u64 only_holder(__u8 lock_type)
+{
+	return lock_type == LOCK_SEMAPHORE || lock_type == LOCK_RTMUTEX;
+}
+
+/* The lock, kept apart from the spinlock at its address. */
+static __always_inline __u64 contest_key(__u64 lock, __u8 lock_type)
+{
+	return lock + only_holder(lock_type);
+}
+
 static __always_inline __u32 held_home(__u64 lock, __u64 who)
 {
 	return ((lock ^ who) * RULE_HASH) >> (64 - settings.held_bits);

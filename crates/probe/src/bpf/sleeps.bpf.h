@@ -76,7 +76,7 @@ static __always_inline __u8 first_look(struct wait *wait, __u64 now)
 	if (wait->begin_ns == now)
 		held = begin_blame(&wait->reading, wait->lock, wait->lock_type, now);
 	else
-		held = find_held(wait->lock, 0);
+		held = find_held(wait->lock, only_holder(wait->lock_type));
 	if (!held || !held->task)
 		return STATE_UNKNOWN;
 	remember_owner(wait, held->task);

@@ -62,6 +62,11 @@ pub(crate) fn settings(options: &Options) -> Result<types::settings, Error> {
         TenantBy::User => (4, 0),
     };
     let types = if filters.types.is_empty() { LockType::TRACED } else { &filters.types };
+    let mut type_mask = types.iter().fold(0, |mask, &lock_type| mask | 1 << lock_type as u32);
+    if options.exact && types.contains(&LockType::Mutex) {
+        // Tracepoints call both mutexes; only lock functions tell them apart.
+        type_mask |= 1 << LockType::WwMutex as u32;
+    }
     Ok(types::settings {
         threshold_ns: options.threshold_ns,
         wakeup_bytes: u64::from(options.buffer_bytes) / 4,
@@ -69,7 +74,7 @@ pub(crate) fn settings(options: &Options) -> Result<types::settings, Error> {
         tenant_by,
         controller,
         cgroup_level: filters.cgroup.map_or(0, |(_, level)| level),
-        type_mask: types.iter().fold(0, |mask, &lock_type| mask | 1 << lock_type as u32),
+        type_mask,
         slot_mask: options.max_totals.next_power_of_two().min(codes::SLOTS) - 1,
         held_bits: HELD_BITS,
         filter_cgroup: filters.cgroup.is_some().into(),

@@ -210,9 +210,9 @@ fn traced<'a>(trace: &Path, answers: impl IntoIterator<Item = &'a Answer>) -> BT
     sums
 }
 
-/// Within 5 % or 2 us each.
+/// Within 5 %, or 100 us each: an emulated processor can lose the real one between the two clocks.
 fn near(found: u64, expected: u64, count: u64) -> bool {
-    found.abs_diff(expected) <= (expected / 20).max(2000 * count)
+    found.abs_diff(expected) <= (expected / 20).max(100_000 * count)
 }
 
 const NOTHING: Sums = Sums { acquisitions: 0, failed: 0, holds: 0, hold_ns: 0, waits: 0, wait_ns: 0 };

@@ -258,9 +258,3 @@ fn many_tenants_share_a_column() {
     t3      19.0 us  18.0 us  17.0 us  16.0 us  15.0 us  14.0 us  13.0 us  12.0 us   60.0 us       0        0  184 us
     "#);
 }
-
-#[test]
-fn acquisitions_by_object() {
-    let query = Query { acquisitions: true, ..Query::default() };
-    insta::assert_snapshot!(report(&Synthetic::sample().with_acquisitions(), &query, None), @"");
-}

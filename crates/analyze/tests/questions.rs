@@ -327,8 +327,33 @@ proptest! {
 }
 
 #[test]
+fn acquisitions_are_summed_up_and_a_lock_ends_with_its_life() {
+    let analysis = Synthetic::sample().with_acquisitions().analysis().unwrap();
+    let ask = |by| analysis.report(&Query { by, acquisitions: true, ..Query::default() }).unwrap();
+    let columns = ["object", "lock_type", "locks", "acquisitions", "failed", "holds", "hold_ns_total", "hold_ns_max"];
+    insta::assert_snapshot!(lines(&ask(By::Object).rows, &columns), @r#"
+    futex_wake() | spinlock | 2 | 1007 | 0 | 1007 | 400000 | 1000
+    do_renameat2() | mutex | 1 | 50 | 2 | 49 | 95000000 | 70000000
+    "#);
+    insta::assert_snapshot!(lines(&ask(By::Lock).rows, &["lock", "life", "acquisitions", "waits", "wait_ns_total"]), @r#"
+    18446612682070040576 | 0 | 1000 | 0 | 0
+    18446612682070036632 | 0 | 50 | 3 | 101000000
+    18446612682070040576 | 1 | 7 | 0 | 0
+    "#);
+    insta::assert_snapshot!(lines(&ask(By::Tenant).rows, &["tenant", "locks", "acquisitions"]), @r#"
+    a | 3 | 1047
+    b | 1 | 10
+    "#);
+    let error = analysis.report(&Query { by: By::Stack, acquisitions: true, ..Query::default() }).unwrap_err();
+    assert!(error.to_string().contains("not known by stack"), "{error}");
+}
+
+#[test]
 fn potential_interference_is_acquisitions_of_locks_in_common() {
     let found = Synthetic::sample().with_acquisitions().analysis().unwrap().interference(&Who::default()).unwrap();
-    assert_eq!(found.potential.rows.len(), 2);
-    assert_eq!(found.potential.number(0, "acquisitions"), 40);
+    let columns = ["object", "holder_tenant", "other_tenant", "locks", "acquisitions", "hold_ns_total"];
+    insta::assert_snapshot!(lines(&found.potential, &columns), @r#"
+    do_renameat2() | a | b | 1 | 40 | 90000000
+    do_renameat2() | b | a | 1 | 10 | 5000000
+    "#);
 }

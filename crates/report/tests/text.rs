@@ -258,3 +258,18 @@ fn many_tenants_share_a_column() {
     t3      19.0 us  18.0 us  17.0 us  16.0 us  15.0 us  14.0 us  13.0 us  12.0 us   60.0 us       0        0  184 us
     "#);
 }
+
+#[test]
+fn acquisitions_by_object() {
+    let query = Query { acquisitions: true, ..Query::default() };
+    insta::assert_snapshot!(report(&Synthetic::sample().with_acquisitions(), &query, None), @r#"
+    made-up.lima: box, Linux 6.18.44, 2 CPUs, 2.00 s recorded
+    1,057 acquisitions, held for 95.4 ms in all; 101 ms waited in 3 waits
+
+    object          type      acquired  a second  failed     held      avg  longest  waits  waited      max  found by
+    futex_wake()    spinlock     1,007       504       0   400 us   397 ns  1.00 us      0       0        0  caller
+    do_renameat2()  mutex           50        25       2  95.0 ms  1.94 ms  70.0 ms      3  101 ms  1.00 ms  caller
+
+    complete: nothing was lost
+    "#);
+}

@@ -13,6 +13,28 @@ fn refusal(bytes: Vec<u8>) -> String {
 }
 
 #[test]
+fn foreign_files() {
+    let workshop = Workshop::new();
+    let kernel = fs::read(workshop.kernel()).unwrap();
+    assert_eq!(refusal(Vec::new()), "the-file: ELF header: not an ELF file: it is empty");
+    assert!(refusal(b"#!/bin/sh\n".to_vec()).starts_with(
+        "the-file: ELF header: not an ELF file, nor a kernel packed in a known way: it begins with [23, 21,"
+    ));
+    let with = |at: usize, byte: u8| {
+        let mut bytes = kernel.clone();
+        bytes[at] = byte;
+        bytes
+    };
+    assert_eq!(refusal(with(4, 1)), "the-file: ELF header: a 32-bit file; only 64-bit kernels are read");
+    assert_eq!(refusal(with(5, 2)), "the-file: ELF header: a big-endian file; only little-endian kernels are read");
+    assert_eq!(refusal(with(18, 183)), "the-file: ELF header: for arm64; only x86-64 is read so far");
+    assert!(refusal(with(18, 8)).starts_with("the-file: ELF header: for machine 8; "));
+    assert!(Image::open(&workshop.path("")).unwrap_err().to_string().ends_with("file: not a regular file"));
+    let missing = Image::open(&workshop.path("none")).unwrap_err().to_string();
+    assert!(missing.starts_with("cannot open ") && missing.contains("none: No such file"), "{missing}");
+}
+
+#[test]
 fn every_cut_is_told() {
     let workshop = Workshop::new();
     let bytes = fs::read(workshop.kernel()).unwrap();

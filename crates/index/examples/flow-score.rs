@@ -71,14 +71,7 @@ impl Part<'_> {
     fn score(&self, engine: &Engine<'_>, score: &mut Score) {
         let takes = |site: &&Site| matches!(site.operation, Operation::Acquire | Operation::Try);
         let sites: Vec<&Site> = self.program.sites.iter().filter(takes).collect();
-        let questions: Vec<Question> = sites
-            .iter()
-            .map(|site| Question {
-                address: site.address,
-                argument: site.primitive.lock,
-                lock_type: site.primitive.lock_type,
-            })
-            .collect();
+        let questions: Vec<Question> = sites.iter().map(|site| Question::of(site)).collect();
         let answers = engine.answer(&questions);
         self.rows(&sites, &answers, score);
         for (question, answer) in questions.iter().zip(&answers) {

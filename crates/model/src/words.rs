@@ -61,6 +61,12 @@ words! {
         WwMutex = 10 "ww_mutex",
         /// `local_lock_t`: keeps one CPU's data from whoever else may run there.
         LocalLock = 11 "local_lock",
+        /// `socket_lock_t`: who owns a socket. Its spinlock is a lock of its own, for interrupts.
+        SocketLock = 12 "socket_lock",
+        /// `struct srcu_struct`, as its readers take it. They never wait; who waits for them is `synchronize_srcu`.
+        Srcu = 13 "srcu",
+        /// A bit of some word, with a queue for those who wait for it: locks of pages and of buffers.
+        BitLock = 14 "bit_lock",
     }
 }
 
@@ -76,6 +82,11 @@ impl LockType {
         Self::PercpuRwsem,
         Self::RwlockRt,
     ];
+
+    /// Whether the locks inside of it are not only its own: others take them for themselves.
+    pub const fn is_compound(self) -> bool {
+        matches!(self, Self::SocketLock | Self::Srcu)
+    }
 }
 
 words! {
@@ -111,6 +122,8 @@ words! {
         Callers = 6 "callers",
         /// The lock is on the stack of the function.
         Local = 7 "local",
+        /// The lock function takes no other lock than this one: `lock_sock` that of a socket.
+        Function = 8 "function",
     }
 }
 
@@ -119,7 +132,7 @@ impl SiteMethod {
     pub const fn confidence(self) -> &'static str {
         match self {
             Self::Unknown => "none",
-            Self::Address | Self::Variable | Self::Local => "certain",
+            Self::Address | Self::Variable | Self::Local | Self::Function => "certain",
             Self::Flow | Self::Pointer => "strong",
             Self::Container | Self::Callers => "inferred",
         }

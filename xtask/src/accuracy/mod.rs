@@ -76,8 +76,9 @@ impl Options {
         Ok(options)
     }
 
+    /// Not judged is what lock functions take by what they are: there an index cannot be wrong.
     fn judges(&self, site: &Site) -> bool {
-        self.operations.contains(&site.operation)
+        self.operations.contains(&site.operation) && site.method != "function"
     }
 }
 

@@ -104,6 +104,7 @@ impl<'a> Context<'a> {
                     | "rt_mutex"
                     | "spinlock"
                     | "raw_spinlock"
+                    | "srcu_struct"
             )
         };
         alias.is_some_and(named) || matches!(behind, Type::Tag(tag) if named(tag))

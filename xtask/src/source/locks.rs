@@ -14,7 +14,7 @@ pub struct Call {
 }
 
 /// Beginnings of names, the family that they mean, and what they do. The first that fits counts.
-const FORMS: [(&str, &str, &str); 58] = [
+const FORMS: [(&str, &str, &str); 61] = [
     ("spin_lock_init", "spin", "init"),
     ("spin_trylock", "spin", "try"),
     ("spin_lock", "spin", "acquire"),
@@ -73,10 +73,13 @@ const FORMS: [(&str, &str, &str); 58] = [
     ("kref_put_lock", "dec_spin", "try"),
     ("kref_put_mutex", "dec_mutex", "try"),
     ("queued_spin_lock_slowpath", "spin", "acquire"),
+    ("srcu_read_lock", "srcu", "acquire"),
+    ("srcu_read_unlock", "srcu", "release"),
+    ("init_srcu_struct", "srcu", "init"),
 ];
 
 /// Ends of names that change nothing of what is locked.
-const ENDS: [&str; 18] = [
+const ENDS: [&str; 20] = [
     "_irqsave_nested",
     "_irqrestore",
     "_irqsave",
@@ -95,6 +98,8 @@ const ENDS: [&str; 18] = [
     "_slow_interruptible",
     "_slow",
     "_nowarn",
+    "_notrace",
+    "_nmisafe",
 ];
 
 /// What the function of this name does to locks; none when it is no lock function.
@@ -132,7 +137,7 @@ pub fn fits(primitive: &str, written: Call) -> bool {
 
 /// Headers in which lock functions are made of others: what they lock is what their callers say.
 pub fn is_lock_header(path: &str) -> bool {
-    const HEADERS: [&str; 17] = [
+    const HEADERS: [&str; 18] = [
         "include/linux/spinlock.h",
         "include/linux/spinlock_api_smp.h",
         "include/linux/rwlock.h",
@@ -148,6 +153,7 @@ pub fn is_lock_header(path: &str) -> bool {
         "include/linux/local_lock_internal.h",
         "include/linux/cleanup.h",
         "include/linux/lockdep.h",
+        "include/linux/srcu.h",
         "include/asm-generic/qspinlock.h",
         "include/asm-generic/qrwlock.h",
     ];
@@ -175,6 +181,7 @@ pub fn guard(class: &str) -> Option<Call> {
         "rwsem_read" => ("rwsem_read", "acquire"),
         "rwsem_write" => ("rwsem_write", "acquire"),
         "read_lock" | "read_lock_irq" | "read_lock_irqsave" => ("read", "acquire"),
+        "srcu" => ("srcu", "acquire"),
         "write_lock" | "write_lock_irq" | "write_lock_irqsave" => ("write", "acquire"),
         _ => return None,
     };

@@ -4,7 +4,7 @@ use crate::code::{FunctionId, Program};
 use crate::debug::{self, Debug, Frame, TypeMap};
 use crate::flow::{self, Answer, Engine, Known, Object, Pointers, Question};
 use crate::image::Image;
-use crate::layout::{Globals, addresses_of, lock_members, object_of};
+use crate::layout::{Globals, addresses_of, around, lock_members, object_of};
 use crate::nesting::{Nesting, Role, roles};
 use crate::rows::{CallRow, FunctionRow, GlobalLock, LockMember, PointerRow, SectionRow, SiteRow};
 use crate::store::Part;
@@ -45,14 +45,16 @@ pub(super) struct Base {
 pub(super) struct Locks {
     /// The type of each member, by object.
     members: FxHashMap<String, LockType>,
-    /// Object and type of each lock in a variable, by address.
-    globals: FxHashMap<u64, (String, LockType)>,
+    /// Object and type of each lock in a variable, by address and by [`around`].
+    globals: FxHashMap<(u64, Option<LockType>), (String, LockType)>,
 }
 
 impl Locks {
     pub(super) fn of(members: &[LockMember], globals: &[GlobalLock]) -> Self {
         let member = |row: &LockMember| (format!("{}.{}", row.declaring, row.declared_path), row.lock_type);
-        let global = |row| addresses_of(row).map(move |address| (address, (object_of(row), row.lock_type)));
+        let global = |row| {
+            addresses_of(row).map(move |address| ((address, around(row.lock_type)), (object_of(row), row.lock_type)))
+        };
         // Of several at one address the first is the best known, so that it has to come last here.
         Self { members: members.iter().map(member).collect(), globals: globals.iter().rev().flat_map(global).collect() }
     }
@@ -81,7 +83,7 @@ pub(super) fn make(source: Source<'_>, mut stage: impl FnMut(&str, &mut dyn FnMu
             calls: &program.calls,
             debug,
         };
-        let questions: Vec<_> = program.sites.iter().map(question).collect();
+        let questions: Vec<_> = program.sites.iter().map(Question::of).collect();
         let engine = Engine::on(sources, source.kernel.map(|kernel| Arc::clone(&kernel.known)));
         answers = engine.answer(&questions);
         pointers = engine.pointers();
@@ -120,10 +122,6 @@ pub(super) fn make(source: Source<'_>, mut stage: impl FnMut(&str, &mut dyn FnMu
 
 fn name(source: Source<'_>) -> &str {
     source.module.map_or("vmlinux", |module| module)
-}
-
-fn question(site: &crate::code::sites::Site) -> Question {
-    Question { address: site.address, argument: site.primitive.lock, lock_type: site.primitive.lock_type }
 }
 
 /// Addresses that are locked are locks, whatever the types say.
@@ -219,15 +217,16 @@ fn sites(source: Source<'_>, answers: &[Answer], locks: &Locks, calls: &[CallRow
         found.map(|at| calls[at].frames.clone()).unwrap_or_default()
     };
     let row = |(site, answer): (&crate::code::sites::Site, &Answer)| {
-        let (object, lock_type) = named(source, locks, &answer.object);
-        let alternatives = answer.alternatives.iter().map(|other| named(source, locks, other).0).collect();
+        let taken = site.primitive.lock_type;
+        let (object, lock_type) = named(source, locks, &answer.object, taken);
+        let alternatives = answer.alternatives.iter().map(|other| named(source, locks, other, taken).0).collect();
         SiteRow {
             address: site.address,
             function: program.functions[site.function].range.start,
             frames: frames(site.address),
             operation: site.operation,
             primitive: site.primitive.name.into(),
-            lock_type: lock_type.unwrap_or(site.primitive.lock_type),
+            lock_type: lock_type.unwrap_or(taken),
             mode: site.primitive.mode,
             object,
             lock_address: match answer.object {
@@ -247,8 +246,8 @@ fn sites(source: Source<'_>, answers: &[Answer], locks: &Locks, calls: &[CallRow
     program.sites.iter().zip(answers).map(row).collect()
 }
 
-/// What an object is called, and its lock's type where a declaration says it.
-fn named(source: Source<'_>, locks: &Locks, object: &Object) -> (String, Option<LockType>) {
+/// What an object is called of which this type of lock is taken, and its lock's type where a declaration says it.
+fn named(source: Source<'_>, locks: &Locks, object: &Object, taken: LockType) -> (String, Option<LockType>) {
     let member = |declaring: TypeId, path: &str| format!("{}.{path}", source.types.name(declaring));
     match object {
         Object::Member { declaring, path } => {
@@ -257,7 +256,8 @@ fn named(source: Source<'_>, locks: &Locks, object: &Object) -> (String, Option<
             (object, known)
         }
         Object::Global { address } => {
-            let known = locks.globals.get(address).or_else(|| source.kernel?.locks.globals.get(address)).cloned();
+            let key = (*address, around(taken));
+            let known = locks.globals.get(&key).or_else(|| source.kernel?.locks.globals.get(&key)).cloned();
             known.map_or_else(|| (symbol(source.image, *address), None), |(object, known)| (object, Some(known)))
         }
         Object::Pointer { declaring, path } => (member(*declaring, path), None),

@@ -30,6 +30,8 @@ pub struct Site {
     pub lock_name: Option<u64>,
     /// Of an initialiser: the class key.
     pub class_key: Option<u64>,
+    /// Of a lock that is a bit: its number, where the code says it.
+    pub bit: Option<u64>,
 }
 
 /// The lock functions of a kernel, by address.
@@ -84,6 +86,7 @@ pub fn sites(functions: &Functions, calls: &Calls, primitives: &Primitives, arou
                 own: functions[call.caller].names().any(|name| is_inner(name)),
                 lock_name: None,
                 class_key: None,
+                bit: None,
             })
         })
         .collect();
@@ -103,7 +106,8 @@ pub fn sites(functions: &Functions, calls: &Calls, primitives: &Primitives, arou
 }
 
 fn needs_arguments(primitive: &Primitive) -> bool {
-    primitive.lock_name.is_some() || primitive.class_key.is_some() || primitive.tries_if.is_some()
+    let Primitive { lock_name, class_key, tries_if, bit, .. } = primitive;
+    [lock_name, class_key, tries_if, bit].iter().any(|argument| argument.is_some())
 }
 
 fn read_arguments(site: &mut Site, graph: &Graph) {
@@ -115,6 +119,7 @@ fn read_arguments(site: &mut Site, graph: &Graph) {
     let address = |number| argument(number).filter(|&value| value != 0).map(i64::cast_unsigned);
     site.lock_name = address(site.primitive.lock_name);
     site.class_key = address(site.primitive.class_key);
+    site.bit = argument(site.primitive.bit).map(i64::cast_unsigned);
     if argument(site.primitive.tries_if).is_some_and(|value| value != 0) {
         site.operation = Operation::Try;
     }

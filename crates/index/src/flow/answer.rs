@@ -1,5 +1,6 @@
 //! The choice at a site: from the clues of the value that is locked to an object.
 
+mod bits;
 mod candidates;
 
 use super::container::Containers;
@@ -9,9 +10,10 @@ use super::known::Known;
 use super::learn::argument_place;
 use super::values::{Node, NodeId, STACK, Value, ZERO};
 use super::{Answer, Object};
-use crate::code::FunctionId;
+use crate::code::{FunctionId, Site};
 use crate::types::{LockAt, MemberAt, Spot, TypeId, Types, lock_named, takes};
 use lima_model::LockType;
+use lima_model::primitive::{Part, Primitive};
 use lima_model::words::SiteMethod;
 use rustc_hash::FxHashSet;
 
@@ -33,6 +35,23 @@ pub struct Question {
     pub argument: u8,
     /// What the function that is called takes.
     pub lock_type: LockType,
+    /// It takes this part of its argument.
+    pub part: Option<Part>,
+    /// It takes this bit of what the argument points to, where the code says which.
+    pub bit: Option<u64>,
+}
+
+impl Question {
+    /// What is asked about a site of the program.
+    pub fn of(site: &Site) -> Self {
+        let Primitive { lock, lock_type, part, .. } = *site.primitive;
+        Self { address: site.address, argument: lock, lock_type, part, bit: site.bit }
+    }
+
+    /// What is handed over in a call as the address of a lock.
+    pub fn handed(address: u64, argument: u8, lock_type: LockType) -> Self {
+        Self { address, argument, lock_type, part: None, bit: None }
+    }
 }
 
 /// What a function was found out to do with values.
@@ -77,7 +96,15 @@ impl Judge<'_> {
         })
     }
 
-    /// What is locked at a site.
+    /// What is locked at a site where the lock function is given this value.
+    pub fn asked(&self, value: Value, question: &Question) -> Answer {
+        match question.lock_type {
+            LockType::BitLock => self.bit(value, question.bit),
+            lock_type => self.answer(value, lock_type),
+        }
+    }
+
+    /// What is locked where a value is the address of a lock of this type.
     pub fn answer(&self, value: Value, lock_type: LockType) -> Answer {
         if let Some(address) = self.global(value) {
             return found(Object::Global { address }, SiteMethod::Address);
@@ -341,6 +368,12 @@ impl Judge<'_> {
         }
         "no lock there"
     }
+}
+
+/// The part that a lock function takes of whatever it is given.
+pub fn part_of(types: &Types, part: &Part) -> Answer {
+    let object = types.lock_part(part).map(|(declaring, path)| Object::Member { declaring, path });
+    object.map_or_else(|| unknown("no type of that name"), |object| found(object, SiteMethod::Function))
 }
 
 fn found(object: Object, method: SiteMethod) -> Answer {

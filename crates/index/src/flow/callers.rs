@@ -73,7 +73,7 @@ impl Engine<'_> {
         for &(function, argument, lock_type) in keys {
             let start = questions.len();
             let calls = self.sources.calls.to(function).take(CALLERS + 1);
-            questions.extend(calls.map(|call| Question { address: call.address, argument, lock_type }));
+            questions.extend(calls.map(|call| Question::handed(call.address, argument, lock_type)));
             ranges.push(start..questions.len());
         }
         let said = self.say(&questions);
@@ -122,11 +122,7 @@ fn collect(
     };
     *all &= handed.all;
     path.push(key);
-    let questions = engine.sources.calls.to(key.0).map(|call| Question {
-        address: call.address,
-        argument: key.1,
-        lock_type: key.2,
-    });
+    let questions = engine.sources.calls.to(key.0).map(|call| Question::handed(call.address, key.1, key.2));
     for (question, said) in questions.zip(&handed.said).filter(|(_, said)| !said.nothing) {
         match &said.answer.object {
             Object::Unknown(_) => match engine.key(&question, said) {

@@ -1,6 +1,6 @@
 //! All sites of an image, function by function.
 
-use super::answer::{Judge, LOCK_OF_THE_CALLER, Question};
+use super::answer::{Judge, LOCK_OF_THE_CALLER, Question, part_of};
 use super::evidence::{Evidence, Own};
 use super::follow::Follower;
 use super::gather::know;
@@ -15,6 +15,7 @@ use crate::code::{Calls, FunctionId, Functions, Graph, Landmarks};
 use crate::debug::{Binding, Debug, TypeMap, Variables};
 use crate::image::Image;
 use crate::types::{TypeId, Types};
+use lima_model::LockType;
 use lima_model::words::SiteMethod;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
@@ -180,11 +181,16 @@ impl<'a> Engine<'a> {
             .iter()
             .map(|&(_, number)| {
                 let question = &questions[number];
+                if let Some(part) = &question.part {
+                    return (number, Said { answer: part_of(types, part), handed: None, nothing: false });
+                }
                 let said = match judge.value(question, address) {
                     Some(value) => {
-                        let answer = judge.answer(value, question.lock_type);
-                        let handed =
-                            judge.handed_over(value).filter(|_| answer.object == Object::Unknown(LOCK_OF_THE_CALLER));
+                        let answer = judge.asked(value, question);
+                        // The number of a bit is not handed over with its word.
+                        let is_asked = answer.object == Object::Unknown(LOCK_OF_THE_CALLER)
+                            && question.lock_type != LockType::BitLock;
+                        let handed = judge.handed_over(value).filter(|_| is_asked);
                         Said { answer, handed, nothing: value == Value::constant(0) }
                     }
                     None => Said::unknown("no call there"),

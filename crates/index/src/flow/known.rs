@@ -128,6 +128,10 @@ fn locks_in(types: &Types, of: TypeId, start: u32, found: &mut impl FnMut(u32)) 
         }
         match lock {
             None | Some(LockType::Seqlock) => locks_in_dyn(types, inner, at, found),
+            Some(compound) if compound.is_compound() => {
+                found(at);
+                locks_in_dyn(types, inner, at, found);
+            }
             Some(_) => found(at),
         }
     }

@@ -59,10 +59,12 @@ impl<'a> Globals<'a> {
         all
     }
 
-    /// The lock at an address: where it begins, and of a seqlock also where its spinlock is.
-    pub fn at(&self, address: u64) -> Option<&GlobalLock> {
+    /// The lock at an address that a function takes that takes this type: where it begins, and of a seqlock also where
+    /// its spinlock is.
+    pub fn at(&self, address: u64, taken: LockType) -> Option<&GlobalLock> {
         let first = self.rows.partition_point(|row| row.address < address);
-        let here = self.rows.get(first).filter(|row| row.address == address);
+        let mut rows = self.rows[first..].iter().take_while(|row| row.address == address);
+        let here = rows.find(|row| around(row.lock_type) == around(taken));
         let seqlock = || {
             let before = self.rows.get(first.checked_sub(1)?)?;
             let inside = before.lock_type == LockType::Seqlock && address - before.address < u64::from(before.bytes);
@@ -74,7 +76,7 @@ impl<'a> Globals<'a> {
     /// Says that a site takes the lock at this address. When no variable is known to have one there, it gets a row of
     /// its own, whose path is the distance from the symbol.
     pub fn site(&mut self, address: u64, lock_type: LockType) {
-        if self.at(address).is_some() {
+        if self.at(address, lock_type).is_some() {
             return;
         }
         let (symbol, path) = match self.symbol_here(address) {
@@ -93,7 +95,7 @@ impl<'a> Globals<'a> {
     /// The rows, ascending by address, and how many locks were left out because an array of an absurd size has them.
     pub fn into_rows(mut self) -> (Vec<GlobalLock>, u64) {
         self.sites.sort_by_key(|row| (row.address, row.lock_type));
-        self.sites.dedup_by_key(|row| row.address);
+        self.sites.dedup_by_key(|row| (row.address, around(row.lock_type)));
         self.rows.append(&mut self.sites);
         self.rows.sort_by_key(|row| (row.address, row.bytes == 0));
         (self.rows, self.left_out)
@@ -165,6 +167,11 @@ impl<'a> Globals<'a> {
         let here = symbols[first..].iter().take_while(|symbol| symbol.address == address);
         here.into_iter().find(fits).map_or(name, |symbol| &symbol.name).to_owned()
     }
+}
+
+/// What tells locks apart that begin at one address: a compound lock may begin with one of its locks.
+pub fn around(lock_type: LockType) -> Option<LockType> {
+    lock_type.is_compound().then_some(lock_type)
 }
 
 /// The addresses that functions are given to take this lock: its own, and of a seqlock also that of its spinlock.

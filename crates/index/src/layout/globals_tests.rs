@@ -41,19 +41,22 @@ fn index_filter_layout_globals_of_a_program() {
     let variables: Vec<Variable> = debug.variables(&TypeMap::new(Arc::clone(&types)));
     let address = |name: &str| image.symbols_named(name).next().expect("a symbol").address;
     let mut globals = Globals::new(&image, &types, &variables);
-    let lock = globals.at(address("table") + 8 + 12).expect("a lock").clone();
+    let lock = globals.at(address("table") + 8 + 12, LockType::Mutex).expect("a lock").clone();
     assert_eq!((&lock.symbol[..], &lock.path[..], lock.method), ("table", "slots[1].lock", "debug"));
     assert_eq!((&lock.section[..], lock.per_cpu, lock.bytes), (".data", false, 4));
     assert_eq!(object_of(&lock), "table.slots[].lock");
     let seqlock = address("table") + 32;
-    assert_eq!(globals.at(seqlock + 4), globals.at(seqlock));
-    assert_eq!(globals.at(seqlock).map(|row| addresses_of(row).collect()), Some(vec![seqlock, seqlock + 4]));
+    assert_eq!(globals.at(seqlock + 4, LockType::Mutex), globals.at(seqlock, LockType::Mutex));
+    assert_eq!(
+        globals.at(seqlock, LockType::Mutex).map(|row| addresses_of(row).collect()),
+        Some(vec![seqlock, seqlock + 4])
+    );
     assert_eq!(addresses_of(&lock).collect::<Vec<_>>(), [lock.address]);
-    assert_eq!(globals.at(seqlock).map(|row| row.lock_type), Some(LockType::Seqlock));
-    assert_eq!(globals.at(address("alone")).map(object_of).as_deref(), Some("alone"));
+    assert_eq!(globals.at(seqlock, LockType::Mutex).map(|row| row.lock_type), Some(LockType::Seqlock));
+    assert_eq!(globals.at(address("alone"), LockType::Mutex).map(object_of).as_deref(), Some("alone"));
     let second = address("pair") + u64::from(types.bytes(types.composites_named("mutex").next().expect("mutex")));
-    assert_eq!(globals.at(second).map(object_of).as_deref(), Some("pair[]"));
-    assert_eq!(globals.at(address("nothing") + 8), None);
+    assert_eq!(globals.at(second, LockType::Mutex).map(object_of).as_deref(), Some("pair[]"));
+    assert_eq!(globals.at(address("nothing") + 8, LockType::Mutex), None);
     globals.site(address("nothing") + 8, LockType::Mutex);
     globals.site(address("nothing") + 8, LockType::Mutex);
     globals.site(address("alone"), LockType::Spinlock);

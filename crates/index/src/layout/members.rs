@@ -1,7 +1,7 @@
 //! The locks that are members of structs, each with the members that share its cache line.
 
 use crate::rows::LockMember;
-use crate::types::{Member, Type, TypeId, Types};
+use crate::types::{BitLock, Member, Type, TypeId, Types};
 use lima_model::LockType;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub fn lock_members(types: &Types) -> Vec<LockMember> {
     for id in types.own() {
         let stands_for_itself = matches!(types.lock_type(id), Some(LockType::Spinlock | LockType::Seqlock));
         let composite = matches!(types.get(id), Type::Composite(_)) && types.is_named(id);
-        if !composite || !types.holds_lock(id) || stands_for_itself {
+        if !composite || !(types.holds_lock(id) || types.bit_lock(id).is_some()) || stands_for_itself {
             continue;
         }
         let mut walk = Walk {
@@ -60,7 +60,7 @@ struct Walk<'a, 'r> {
     rows: &'r mut Vec<LockMember>,
 }
 
-impl Walk<'_, '_> {
+impl<'a> Walk<'a, '_> {
     /// Looks at all members of a struct or union at `offset`.
     fn inside(&mut self, id: TypeId, offset: u32) {
         let members = self.types.members(id);
@@ -73,6 +73,9 @@ impl Walk<'_, '_> {
                 length + 1
             }
         };
+        if let Some(bit) = self.types.bit_lock(id) {
+            self.bit(&bit, offset, members, prefix);
+        }
         for (through, member) in members.iter().enumerate() {
             if !self.types.holds_lock(member.of) {
                 continue;
@@ -87,9 +90,36 @@ impl Walk<'_, '_> {
         self.path.truncate(before.0);
     }
 
+    /// A lock that is a bit: its place is that of the member that has it.
+    fn bit(&mut self, bit: &BitLock<'a>, offset: u32, members: &'a [Member], prefix: usize) {
+        let outside = (self.declaring, self.declared_from);
+        (self.declaring, self.declared_from) = (bit.declaring, prefix);
+        self.path.truncate(prefix);
+        self.path.push_str(&bit.path());
+        let above = self.levels.len();
+        let (mut members, mut from) = (members, offset);
+        // The member may be in one without a name.
+        let same = |member: &Member| std::ptr::eq(member, bit.member);
+        while let Some(through) = members.iter().position(|member| same(member) || self.types.has(member, bit.member)) {
+            self.levels.push(Level { members, through, offset: from, prefix });
+            let member = &members[through];
+            if same(member) {
+                break;
+            }
+            (members, from) = (self.types.members(member.of), from.saturating_add(member.offset()));
+        }
+        self.found(LockType::BitLock, offset.saturating_add(bit.offset), self.types.bytes(bit.member.of));
+        self.levels.truncate(above);
+        self.path.truncate(prefix);
+        (self.declaring, self.declared_from) = outside;
+    }
+
     fn at(&mut self, id: TypeId, offset: u32) {
         if let Some(lock_type) = self.types.lock_type(id) {
-            return self.found(id, lock_type, offset);
+            self.found(lock_type, offset, self.types.bytes(id));
+            if !lock_type.is_compound() {
+                return;
+            }
         }
         let id = self.types.resolve(id);
         match self.types.get(id) {
@@ -111,8 +141,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn found(&mut self, id: TypeId, lock_type: LockType, offset: u32) {
-        let bytes = self.types.bytes(id);
+    fn found(&mut self, lock_type: LockType, offset: u32, bytes: u32) {
         let own = self.declaring;
         self.rows.push(LockMember {
             composite: Arc::clone(&self.name),

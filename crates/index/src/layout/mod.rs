@@ -11,6 +11,6 @@ mod show;
 mod tests;
 mod variables;
 
-pub use globals::{Globals, addresses_of, object_of};
+pub use globals::{Globals, addresses_of, around, object_of};
 pub use members::{LINE_BYTES, lock_members};
 pub use show::{LayoutRow, layout};

@@ -23,7 +23,7 @@ pub struct LayoutRow {
     pub line: u32,
     /// The lock that it is.
     pub lock_type: Option<LockType>,
-    /// How many locks are inside it, when it is no lock itself; those of an array count once.
+    /// How many locks are inside it, those not counted that are a lock's own; those of an array count once.
     pub locks_inside: u32,
 }
 
@@ -108,7 +108,7 @@ impl Show<'_> {
         row.path = if name.is_empty() { String::new() } else { self.path.clone() };
         row.type_name = types.spelled(member.of);
         row.lock_type = types.lock_type(element(types, member.of));
-        row.locks_inside = if row.lock_type.is_some() { 0 } else { count_locks(types, member.of) };
+        row.locks_inside = count_locks(types, member.of).saturating_sub(u32::from(row.lock_type.is_some()));
         let inside = row.locks_inside > 0;
         self.rows.push(row);
         let (of, brackets) = self.through_arrays(member.of);
@@ -141,12 +141,10 @@ fn element(types: &Types, mut id: TypeId) -> TypeId {
 
 fn count_locks(types: &Types, id: TypeId) -> u32 {
     let id = element(types, id);
-    match types.lock_type(id) {
-        Some(_) => 1,
-        None if !types.holds_lock(id) => 0,
-        None => {
-            let members = types.members(id).iter();
-            members.fold(0, |sum: u32, member| sum.saturating_add(count_locks(types, member.of)))
-        }
-    }
+    let own = match types.lock_type(id) {
+        Some(own) if !own.is_compound() => return 1,
+        None if !types.holds_lock(id) => return 0,
+        own => u32::from(own.is_some()),
+    };
+    types.members(id).iter().fold(own, |sum, member| sum.saturating_add(count_locks(types, member.of)))
 }

@@ -49,6 +49,39 @@ fn index_filter_layout_members() {
 }
 
 #[test]
+fn index_filter_layout_bits_and_locks_inside_of_locks() {
+    let Some(types) = types(
+        r"
+typedef struct { spinlock_t slock; int owned; } socket_lock_t;
+struct sock { long family; socket_lock_t sk_lock; };
+struct page { unsigned long flags; long private; };
+struct folio { union { struct { unsigned long flags; long index; }; struct page page; }; };
+struct sock one; struct folio two;
+",
+    ) else {
+        return;
+    };
+    let rows = lock_members(&types);
+    let of = |name: &str| -> Vec<(String, &str, LockType)> {
+        let rows = rows.iter().filter(|row| &*row.composite == name);
+        rows.map(|row| (format!("{}.{}", row.declaring, row.declared_path), &row.path[..], row.lock_type)).collect()
+    };
+    let text = str::to_owned;
+    let (socket, spin) = (LockType::SocketLock, LockType::Spinlock);
+    assert_eq!(
+        of("sock"),
+        [(text("sock.sk_lock"), "sk_lock", socket), (text("socket_lock_t.slock"), "sk_lock.slock", spin)]
+    );
+    // A page is a folio where there are folios.
+    let page = text("folio.flags.PG_locked");
+    assert_eq!(of("page"), [(page.clone(), "flags.PG_locked", LockType::BitLock)]);
+    assert_eq!(of("folio")[0], (page.clone(), "flags.PG_locked", LockType::BitLock));
+    let lock = row(&rows, "folio", "flags.PG_locked");
+    assert_eq!((lock.offset, lock.bytes), (0, 8));
+    assert_eq!(lock.line_mates, ["page", "index"]);
+}
+
+#[test]
 fn index_filter_layout_variables() {
     let Some(types) = types(OUTER) else { return };
     let mut found = Vec::new();

@@ -44,7 +44,10 @@ impl Walk<'_> {
                 return;
             }
             self.left -= 1;
-            return (self.found)(Found { offset, path: self.path.clone(), bytes: types.bytes(id), lock_type });
+            (self.found)(Found { offset, path: self.path.clone(), bytes: types.bytes(id), lock_type });
+            if !lock_type.is_compound() {
+                return;
+            }
         }
         let before = self.path.len();
         match types.resolved(id) {

@@ -183,7 +183,7 @@ impl<'a> Body<'_, 'a> {
                 && end == Some(outcome.branch)
             {
                 let failed = match success {
-                    Success::Always => false,
+                    Success::Always | Success::Varies => false,
                     Success::Zero => start == outcome.other,
                     Success::Other => start == outcome.zero,
                 };

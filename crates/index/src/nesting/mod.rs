@@ -14,6 +14,7 @@ use crate::flow::{Answer, Object};
 use crate::image::Image;
 use crate::rows::NestingRow;
 use held::{Body, Event, Lock};
+use lima_model::LockType;
 use lima_model::primitive::Success;
 use lima_model::words::Operation;
 use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
@@ -131,6 +132,8 @@ impl<'a> Nesting<'a> {
             }
         });
         body.follow(false, |event, held| match event {
+            // Most bits are taken by inlined code: that it was not seen says nothing.
+            Some(Event::Release(_, lock)) if lock.lock_type == LockType::BitLock => {}
             Some(Event::Release(release, lock)) if !held.iter().any(|taker| body.locks[taker].ends_with(lock)) => {
                 summary.releases.push(scene.releases[*release as usize]);
             }
@@ -150,7 +153,7 @@ impl<'a> Nesting<'a> {
         let (mut events, mut takers, mut callees, mut releases) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (number, site) in self.counted(function) {
             match site.operation {
-                Operation::Acquire | Operation::Try if self.is_let_go_visibly(site) => {
+                Operation::Acquire | Operation::Try if self.is_held_visibly(site) => {
                     let (success, outcome) = (site.primitive.success(), self.outcome(site, lift));
                     events.push((site.address, Event::Take { taker: takers.len() as u32, success, outcome }));
                     takers.push(number);
@@ -205,9 +208,9 @@ impl<'a> Nesting<'a> {
         lift.outcome(bytes, next)
     }
 
-    /// Whether letting go of such a lock is a call. Some of these are inlined on kernels without preemption: how long
-    /// such a lock is held cannot be seen.
-    fn is_let_go_visibly(&self, site: &Site) -> bool {
+    /// Whether it can be seen from when to when such a lock is held: whether letting go of it is a call. Some of these
+    /// are inlined on kernels without preemption.
+    fn is_held_visibly(&self, site: &Site) -> bool {
         let release = match site.primitive.name {
             "_raw_spin_lock" | "_raw_spin_trylock" => "_raw_spin_unlock",
             "_raw_spin_lock_irq" => "_raw_spin_unlock_irq",
@@ -216,6 +219,12 @@ impl<'a> Nesting<'a> {
             "_raw_write_lock" | "_raw_write_trylock" => "_raw_write_unlock",
             "_raw_write_lock_irq" => "_raw_write_unlock_irq",
             "__percpu_down_read" => "__percpu_up_read",
+            // Let go of by its spinlock, most of the time.
+            "__lock_sock_fast" => return false,
+            // Bits are let go of by a store.
+            "out_of_line_wait_on_bit_lock" => return false,
+            // Whether it has the lock is told in different ways.
+            "__folio_lock_or_retry" | "__lock_page_or_retry" => return false,
             _ => return true,
         };
         self.program.primitives.has(release)

@@ -22,14 +22,32 @@ const LOCK_HEADERS: &[&str] = &[
     "spinlock.h",
     "spinlock_api_smp.h",
     "spinlock_rt.h",
+    "srcu.h",
+    "wait_bit.h",
     "ww_mutex.h",
+];
+
+/// Lock functions in headers in which there is much else.
+const LOCK_FUNCTIONS: &[&str] = &[
+    "folio_lock",
+    "folio_lock_killable",
+    "folio_lock_or_retry",
+    "lock_buffer",
+    "lock_page",
+    "lock_page_killable",
+    "lock_page_or_retry",
+    "lock_sock",
+    "lock_sock_fast",
+    "lock_sock_fast_nested",
+    "unlock_sock_fast",
 ];
 
 /// The innermost frame that is no part of the lock itself; the outermost one when all are.
 pub fn source(frames: &[Frame]) -> Option<&Frame> {
     let of_lock = |frame: &&Frame| {
         let name = frame.file.rsplit('/').next().unwrap_or_default();
-        LOCK_HEADERS.binary_search(&name).is_ok() && frame.file.contains("include/")
+        let named = || LOCK_FUNCTIONS.binary_search(&&*frame.function).is_ok();
+        frame.file.contains("include/") && (LOCK_HEADERS.binary_search(&name).is_ok() || named())
     };
     frames.iter().find(|frame| !of_lock(frame)).or(frames.last())
 }
@@ -52,6 +70,8 @@ mod tests {
         let own = [frame("f", "drivers/foo/mutex.h", 1), frames[2].clone()];
         assert_eq!(source(&own), Some(&own[0]));
         assert_eq!(source(&[]), None);
-        assert!(LOCK_HEADERS.is_sorted());
+        let socket = [frame("lock_sock", "include/net/sock.h", 1805), frame("tcp_close", "net/ipv4/tcp.c", 3007)];
+        assert_eq!(source(&socket), Some(&socket[1]));
+        assert!(LOCK_HEADERS.is_sorted() && LOCK_FUNCTIONS.is_sorted());
     }
 }

@@ -25,7 +25,7 @@ mod tests;
 
 pub use build::TypesBuilder;
 pub use embed::Embedder;
-pub use locks::lock_named;
+pub use locks::{BitLock, lock_named};
 pub use names::Name;
 pub use store::{Prototype, Types, Variable};
 pub use walk::{LockAt, MemberAt, Spot, takes};

@@ -107,6 +107,7 @@ impl Types {
                 LockType::Spinlock | LockType::RawSpinlock | LockType::Rwlock => return false,
                 // Its spinlock stands for it.
                 LockType::Seqlock => place.seqlock = (place.rest > 0).then_some((id, place.spot, start)),
+                own if own.is_compound() => {}
                 _ => place.inner = true,
             }
             lock_type != LockType::Seqlock || place.seqlock.is_some()

@@ -1,6 +1,7 @@
 //! The lock functions' names, by family.
 
 use super::Primitive;
+use super::parts::part;
 use crate::words::{LockType, Mode, Operation};
 
 /// One row for the functions of one operation on one type: their names, and which argument is the lock.
@@ -225,6 +226,36 @@ const FAMILIES: &[Family] = &[
     (Operation::Release, LockType::PercpuRwsem, Mode::Read, 0, &["__percpu_up_read"]),
     (Operation::Acquire, LockType::PercpuRwsem, Mode::Write, 0, &["percpu_down_write"]),
     (Operation::Release, LockType::PercpuRwsem, Mode::Write, 0, &["percpu_up_write"]),
+    // The fast one says by its result only how the lock is to be let go: by the slow way, or at once.
+    (Operation::Acquire, LockType::SocketLock, Mode::Exclusive, 0, &["lock_sock_nested", "__lock_sock_fast"]),
+    (Operation::Release, LockType::SocketLock, Mode::Exclusive, 0, &["release_sock"]),
+    (Operation::Acquire, LockType::Srcu, Mode::Read, 0, &["__srcu_read_lock", "__srcu_read_lock_nmisafe"]),
+    (Operation::Release, LockType::Srcu, Mode::Read, 0, &["__srcu_read_unlock", "__srcu_read_unlock_nmisafe"]),
+    // Of a bit that is free nobody calls these: that way is inlined. Before 5.16 they were about pages.
+    (
+        Operation::Acquire,
+        LockType::BitLock,
+        Mode::Exclusive,
+        0,
+        &[
+            "__folio_lock",
+            "__folio_lock_killable",
+            "__folio_lock_or_retry",
+            "__lock_page",
+            "__lock_page_killable",
+            "__lock_page_or_retry",
+            "__lock_buffer",
+            "out_of_line_wait_on_bit_lock",
+        ],
+    ),
+    (
+        Operation::Release,
+        LockType::BitLock,
+        Mode::Exclusive,
+        0,
+        // The read that ends had the lock.
+        &["folio_unlock", "folio_end_read", "unlock_page", "unlock_buffer"],
+    ),
 ];
 
 /// Initialisers: their names, what they make, and whether a name and a class key follow the lock.
@@ -244,6 +275,8 @@ const INITIALISERS: &[(&str, LockType, bool)] = &[
     // The lock of a wait queue is the first thing in it.
     ("__init_waitqueue_head", LockType::Spinlock, true),
     ("__init_swait_queue_head", LockType::RawSpinlock, true),
+    ("init_srcu_struct", LockType::Srcu, false),
+    ("__init_srcu_struct", LockType::Srcu, true),
 ];
 
 /// All lock functions.
@@ -258,6 +291,8 @@ pub(super) fn families() -> impl Iterator<Item = Primitive> {
             lock_name: None,
             class_key: None,
             tries_if: (name == "__percpu_down_read").then_some(1),
+            part: part(name),
+            bit: (name == "out_of_line_wait_on_bit_lock").then_some(1),
         })
     });
     let initialisers = INITIALISERS.iter().map(|&(name, lock_type, named)| Primitive {
@@ -269,6 +304,8 @@ pub(super) fn families() -> impl Iterator<Item = Primitive> {
         lock_name: named.then_some(1),
         class_key: named.then_some(2),
         tries_if: None,
+        part: None,
+        bit: None,
     });
     operations.chain(initialisers)
 }

@@ -4,11 +4,14 @@
 //! the plain ones are gone; on PREEMPT_RT spinlocks are `rt_spin_lock` and its kin.
 
 mod families;
+mod parts;
 
 use crate::words::{LockType, Mode, Operation};
 use families::families;
 use std::collections::HashMap;
 use std::sync::OnceLock;
+
+pub use parts::{BITS, Part};
 
 /// A lock function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +24,7 @@ pub struct Primitive {
     pub lock_type: LockType,
     /// How.
     pub mode: Mode,
-    /// Which argument is the address of the lock, from 0.
+    /// Which argument is the address of the lock, or of what it is part of, from 0.
     pub lock: u8,
     /// Of an initialiser: which argument is the lock's name.
     pub lock_name: Option<u8>,
@@ -29,6 +32,10 @@ pub struct Primitive {
     pub class_key: Option<u8>,
     /// Which argument, when it is true, turns acquiring into trying (`__percpu_down_read`).
     pub tries_if: Option<u8>,
+    /// Which part of the argument is the lock, when it is not the argument itself (`lock_sock_nested`).
+    pub part: Option<Part>,
+    /// Of a function for any bit: which argument is its number.
+    pub bit: Option<u8>,
 }
 
 impl Primitive {
@@ -48,6 +55,9 @@ impl Primitive {
         let can_be_interrupted =
             ["_interruptible", "_killable", "_timeout"].iter().any(|part| self.name.contains(part));
         match self.operation {
+            _ if self.name == "out_of_line_wait_on_bit_lock" => Success::Zero,
+            // It returned whether it has the lock; since 6.6 it returns what went wrong.
+            _ if self.name.ends_with("_or_retry") => Success::Varies,
             Operation::Try if matches!(self.name, "down_trylock" | "lockref_put_or_lock" | "lockref_get_or_lock") => {
                 Success::Zero
             }
@@ -67,6 +77,8 @@ pub enum Success {
     Zero,
     /// With any but 0.
     Other,
+    /// That depends on the kernel.
+    Varies,
 }
 
 /// Whether a function is part of how lock functions work: what it locks is the lock's own (`mutex.wait_lock`).
@@ -102,6 +114,9 @@ pub fn is_inner(name: &str) -> bool {
         "__down_killable",
         "__down_timeout",
         "__up",
+        "__lock_sock",
+        "__wait_on_bit_lock",
+        "folio_wait_bit_common",
     ];
     let name = name.split('.').next().unwrap_or(name);
     Primitive::named(name).is_some()
@@ -127,6 +142,16 @@ mod tests {
         assert_eq!(Primitive::named("mutex_lock").map(|primitive| primitive.lock), Some(0));
         assert_eq!(Primitive::named("refcount_dec_and_lock").map(|primitive| primitive.lock), Some(1));
         assert_eq!(Primitive::named("__pfx_mutex_lock"), None);
+    }
+
+    #[test]
+    fn some_are_handed_what_the_lock_is_part_of() {
+        let part = |name| Primitive::named(name).and_then(|primitive| primitive.part);
+        assert_eq!(part("release_sock").map(|part| part.members[0]), Some(("sock", "sk_lock")));
+        assert_eq!(part("unlock_page").and_then(|part| part.bit), Some("PG_locked"));
+        assert_eq!(part("__srcu_read_lock"), None);
+        assert_eq!(Primitive::named("__folio_lock_killable").map(|it| it.success()), Some(Success::Zero));
+        assert_eq!(Primitive::named("__folio_lock_or_retry").map(|it| it.success()), Some(Success::Varies));
     }
 
     #[test]

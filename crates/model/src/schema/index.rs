@@ -109,15 +109,16 @@ impl IndexTable {
 }
 
 const LOCKS: &[Column] = columns! {
-    object: Text = "What the lock is called everywhere: `TYPE.path`, from the innermost named struct that declares it.",
+    object: Text = "What the lock is called everywhere: `TYPE.path`, from the innermost named struct that declares it; of a bit \
+        with the bit's name at the end (`folio.flags.PG_locked`).",
     lock_type: Text = "`mutex`, `ww_mutex`, `rwsem`, `percpu_rwsem`, `semaphore`, `spinlock`, `raw_spinlock`, `rwlock`, \
-        `seqlock`, `rtmutex` or `rwlock_rt`.",
+        `seqlock`, `rtmutex`, `rwlock_rt`, `local_lock`, `socket_lock`, `srcu` or `bit_lock`.",
     struct: Text = "The struct or union that the row is about; of an anonymous one the typedef's name.",
     path: Text = "Path of the lock from there; `[]` stands for any element of an array.",
     declaring: Text = "The innermost named struct that declares the lock: the left side of `object`.",
     declared_path: Text = "Path of the lock from `declaring`: the right side of `object`.",
     offset: U32 = "Offset of the lock in `struct`, bytes; of an array the first one's.",
-    size: U32 = "Size of the lock, bytes.",
+    size: U32 = "Size of the lock, bytes; of a bit that of the member that has it.",
     array_count: U32 null = "How many there are, when it lies in an array.",
     struct_size: U32 = "Size of `struct`, bytes.",
     line_mates: ListText = "Members of `struct` on the same cache line (64 bytes) as the lock, when `struct` starts a line.",
@@ -192,7 +193,7 @@ const SITES: &[Column] = columns! {
     method: Text = "How the object was found: `address` (in the code), `variable` (DWARF says where one of the right type is), \
         `flow` (values followed, the evidence of their types agrees), `container` (only one type that embeds the known one has \
         such a lock there), `pointer` (a field that points to the lock: the object is the field), `callers` (all callers hand \
-        over the same), `local` (on the stack) or `unknown`.",
+        over the same), `local` (on the stack), `function` (the lock function takes no other: `lock_sock`) or `unknown`.",
     confidence: Text = "`certain`, `strong`, `inferred` or `none`: how much the method is worth.",
     cause: Text null = "Why the object is unknown, when it is.",
     frame_functions: ListText = "As in `calls`.",

@@ -16,7 +16,7 @@ impl Judge<'_> {
         for clue in self.evidence.clues(value.node) {
             let place = if clue.array { self.element(clue, value) } else { place_in(self.types, clue, value.offset) };
             let Some(at) = place else { continue };
-            let is_lock = self.is_lock(clue.of);
+            let is_lock = self.is_lock(clue.of).filter(|own| !own.is_compound());
             if at == 0 && self.takes(clue.of, lock_type) {
                 itself = true;
                 continue;

@@ -1,6 +1,7 @@
 //! The room on code whose right answers are known: hand-made instructions, and small kernels from C.
 
 mod answers;
+mod parts;
 mod script;
 mod wholes;
 
@@ -105,12 +106,7 @@ fn each_way(code: &str, ways: &[(&str, &str)], test: impl Fn(&Answers<'_>)) {
                 debug,
             };
             let sites: Vec<_> = program.sites.iter().filter(|site| site.operation == Operation::Acquire).collect();
-            let question = |site: &&crate::code::Site| Question {
-                address: site.address,
-                argument: site.primitive.lock,
-                lock_type: site.primitive.lock_type,
-            };
-            let questions: Vec<Question> = sites.iter().map(question).collect();
+            let questions: Vec<Question> = sites.iter().map(|site| Question::of(site)).collect();
             let engine = Engine::new(sources);
             let answers = engine.answer(&questions);
             let way = format!("{compiler} {level} {mode}");

@@ -209,7 +209,7 @@ fn answer(operations: &[Operation], known: &Known, types: &Types, lock_type: Loc
     let judge =
         Judge { function, follower: &follower, evidence: &evidence, known, types, seen: &seen, complete: false };
     let last = operations.iter().rposition(|operation| matches!(operation, Operation::Call(_))).expect("a call");
-    let question = Question { address: START + last as u64, argument: 0, lock_type };
+    let question = Question::handed(START + last as u64, 0, lock_type);
     let value = judge.value(&question, |number| graph.instructions[number as usize].address).expect("a value");
     judge.answer(value, lock_type)
 }

@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/lima/target
 
-.PHONY: help setup build demo demo-lab test accuracy lint bench clean
+.PHONY: help setup build demo demo-lab test accuracy lint bench bench-acquisitions clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -33,6 +33,9 @@ lint: setup ## Check formatting, lints, dependencies and scripts
 
 bench: build ## Measure what recording costs, against no tracing and against perf (as root)
 	@benches/run
+
+bench-acquisitions: build ## Count the instructions that tracing every acquisition costs (in guests, as root)
+	@benches/acquisitions
 
 clean: ## Remove what was built
 	@cargo clean

@@ -2,6 +2,7 @@
 //!
 //! Whatever lies in the cache's folder with a `boot/vmlinuz-RELEASE` is a kernel; its name is the folder's.
 
+use super::build::CONFIGURATIONS;
 use anyhow::{Context, Result};
 use std::cmp::Ordering;
 use std::fs;
@@ -58,7 +59,8 @@ impl Cache {
         let exact = kernels.iter().position(|kernel| kernel.name == wanted || kernel.release == wanted);
         match exact {
             Some(place) => Some(kernels.swap_remove(place)),
-            None => kernels.into_iter().rfind(|kernel| is_version(&kernel.release, wanted)),
+            // One that was built here is asked for by its name: it is not what others run.
+            None => kernels.into_iter().rfind(|kernel| !kernel.is_built() && is_version(&kernel.release, wanted)),
         }
     }
 }
@@ -74,6 +76,11 @@ impl Kernel {
         let names = files.filter_map(|entry| entry.file_name().into_string().ok());
         let release = names.filter_map(|name| Some(name.strip_prefix("vmlinuz-")?.to_owned())).min()?;
         Some(Self { name: name.to_owned(), release, folder: folder.to_owned() })
+    }
+
+    /// Whether it is one of our own configurations, and none of Debian's kernels.
+    fn is_built(&self) -> bool {
+        CONFIGURATIONS.iter().any(|configuration| configuration.name == self.name)
     }
 
     /// The image that is booted.
@@ -137,12 +144,14 @@ mod tests {
         put(folder.path(), "d61", "6.1.0-50-cloud-amd64");
         put(folder.path(), "6.1.0-9-cloud-amd64", "6.1.0-9-cloud-amd64");
         put(folder.path(), "d612", "6.12.117+deb12-cloud-amd64");
+        put(folder.path(), "lockdep", "6.1.192-lockdep");
         put(folder.path(), "fetch.x", "6.1.0-99-cloud-amd64");
         fs::create_dir(folder.path().join("src61")).unwrap();
         let cache = Cache::at(folder.path().to_owned());
         let found = |wanted: &str| cache.find(wanted).map(|kernel| kernel.name);
         assert_eq!(found("6.1").as_deref(), Some("d61"));
         assert_eq!(found("d61").as_deref(), Some("d61"));
+        assert_eq!(found("lockdep").as_deref(), Some("lockdep"));
         assert_eq!(found("6.1.0-9").as_deref(), Some("6.1.0-9-cloud-amd64"));
         assert_eq!(found("6.12").as_deref(), Some("d612"));
         assert_eq!(found("6.12.117+deb12-cloud-amd64").as_deref(), Some("d612"));
@@ -150,7 +159,7 @@ mod tests {
             let found = found(absent);
             assert!(found.is_none() || absent == "6", "{absent}: {found:?}");
         }
-        assert_eq!(cache.kernels().len(), 3);
+        assert_eq!(cache.kernels().len(), 4);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::acceleration::Acceleration;
 use super::child::{Files, Tied};
+use super::counting::{self, Counting};
 use super::share::Share;
 use anyhow::{Context, Result, ensure};
 use std::fmt::Write as _;
@@ -23,6 +24,8 @@ pub struct Machine {
     pub root: Root,
     /// Parameters for the kernel, after ours.
     pub parameters: Vec<String>,
+    /// Whether instructions are counted, and how.
+    pub counting: Option<Counting>,
 }
 
 /// Where a guest's root file system comes from.
@@ -56,6 +59,7 @@ impl Machine {
             nodes: 1,
             root: Root::Virtiofs,
             parameters: Vec::new(),
+            counting: None,
         }
     }
 
@@ -69,6 +73,7 @@ impl Machine {
             self.cpus,
             self.nodes
         );
+        ensure!(self.counting.is_none() || self.cpus == 1, "instructions are counted with one CPU, not {}", self.cpus);
         Ok(())
     }
 
@@ -85,7 +90,11 @@ impl Machine {
         let mut command = Command::new(QEMU);
         command.args(["-M", "q35", "-nodefaults", "-no-reboot", "-no-user-config", "-display", "none"]);
         // Without the hypervisor bit the kernel uses its real queued spinlocks, as on hardware.
-        command.args(["-accel", acceleration.argument(), "-cpu", "max,-hypervisor"]);
+        command.args(["-cpu", "max,-hypervisor"]);
+        match &self.counting {
+            Some(counting) => counting.arguments(&mut command),
+            None => drop(command.args(["-accel", acceleration.argument()])),
+        }
         command.arg("-smp").arg(format!("{},sockets={}", self.cpus, self.nodes));
         self.memory(&mut command);
         command.arg("-kernel").arg(image).arg("-initrd").arg(format!("/proc/self/fd/{}", initramfs.as_raw_fd()));
@@ -103,9 +112,7 @@ impl Machine {
             command.arg("-device").arg(format!("vhost-user-fs-pci,chardev={tag},tag={tag},queue-size=1024"));
         }
         if let Some(disk) = disk {
-            // A comma is doubled in QEMU's option syntax.
-            let file = disk.display().to_string().replace(',', ",,");
-            command.arg("-drive").arg(format!("if=virtio,format=raw,snapshot=on,cache=unsafe,file={file}"));
+            command.arg("-drive").arg(format!("if=virtio,format=raw,snapshot=on,cache=unsafe,file={}", escaped(disk)));
         }
         let mut keep: Vec<&OwnedFd> = ports.iter().map(|port| &port.theirs).collect();
         keep.push(initramfs);
@@ -132,11 +139,19 @@ impl Machine {
 
     fn parameters(&self) -> String {
         let mut text = "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check".to_owned();
+        if self.counting.is_some() {
+            let _ = write!(text, " {}", counting::PARAMETERS);
+        }
         for parameter in &self.parameters {
             let _ = write!(text, " {parameter}");
         }
         text
     }
+}
+
+/// A path in QEMU's option syntax, in which a comma is doubled.
+pub(super) fn escaped(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
 }
 
 /// Both ends of a connection with QEMU.

@@ -39,7 +39,7 @@ const struct share_record *share_record __attribute__((unused));
 
 /* ---- begin ---- */
 
-static __always_inline void begin(void *ctx, __u64 lock, __u32 flags)
+static __always_inline void begin(void *ctx, const struct visit *visit, __u64 lock, __u32 flags)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct cpu_state *cpu = this_cpu_state();
@@ -51,6 +51,10 @@ static __always_inline void begin(void *ctx, __u64 lock, __u32 flags)
 		/* On the same stack it is a lock of our own maps; else an interrupt, whose end the kernel will skip. */
 		same_stack = !((address_of(ctx, &cpu->base) ^ cpu->busy) & ~(THREAD_SIZE - 1));
 		count(same_stack ? COUNT_OWN : LOST_INSIDE_PROBE, 1);
+		return;
+	}
+	if (is_nested(visit)) {
+		count(COUNT_OWN, 1);
 		return;
 	}
 	if (keeps_cpu(flags)) {
@@ -69,7 +73,7 @@ int BPF_PROG(contention_begin, void *lock, unsigned int flags)
 	if (settings.spin_functions && flags == LCB_F_SPIN)
 		return 0;
 	step_in(&visit);
-	begin(ctx, (__u64)lock, flags);
+	begin(ctx, &visit, (__u64)lock, flags);
 	step_out(&visit);
 	return 0;
 }
@@ -227,8 +231,8 @@ static __always_inline void end(void *ctx, struct visit *visit, __u64 lock, int 
 	struct wait *wait = NULL;
 	struct spin *spin;
 
-	if (!recording || !cpu || cpu->busy)
-		return; /* busy: counted at its begin */
+	if (!recording || !cpu || cpu->busy || is_nested(visit))
+		return; /* counted at its begin */
 	spin = end_spin(cpu, &ended);
 	if (!spin) {
 		wait = end_sleep(task, &ended);
@@ -276,7 +280,7 @@ static __always_inline __u64 first_argument(void *ctx)
 	{                                                          \
 		struct visit visit;                                \
 		step_in(&visit);                                   \
-		begin(ctx, first_argument(ctx), LCB_F_SPIN);       \
+		begin(ctx, &visit, first_argument(ctx), LCB_F_SPIN); \
 		step_out(&visit);                                  \
 		return 0;                                          \
 	}                                                          \

@@ -46,6 +46,13 @@ static __always_inline void step_in(struct visit *visit)
 	visit->part->inside = context_of(visit->part) + 1;
 }
 
+/* Whether a program of ours was at work at this level already: the lock is one of its own, and what it has taken so far
+ * must not be taken again. */
+static __always_inline bool is_nested(const struct visit *visit)
+{
+	return visit->part && visit->before == visit->part->inside;
+}
+
 static __always_inline void step_out(struct visit *visit)
 {
 	if (visit->part)

@@ -3,7 +3,7 @@
 use super::{load, say};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use lima_lab::guest::{self, Acceleration, Cache, Choice, End, Machine, Outcome, Plan};
+use lima_lab::guest::{self, Acceleration, Cache, Choice, Counting, End, Machine, Outcome, Plan};
 use lima_model::escape::terminal;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -43,6 +43,12 @@ pub struct Arguments {
     /// Another parameter for the kernel's command line; several times for several
     #[arg(long = "append", value_name = "PARAMETER")]
     parameters: Vec<String>,
+    /// Count the guest's instructions between marks (docs/lab.md), on one CPU in software; the counts go to this file
+    #[arg(long, value_name = "FILE")]
+    count: Option<PathBuf>,
+    /// Count them by address, too
+    #[arg(long, requires = "count")]
+    addresses: bool,
     /// Show the guest's console on standard error
     #[arg(long)]
     console: bool,
@@ -105,7 +111,10 @@ fn timeout(text: &str) -> Result<Duration> {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let cache = Cache::of_user()?;
-    let machine = machine(arguments)?;
+    let mut machine = machine(arguments)?;
+    if let Some(results) = &arguments.count {
+        machine.counting = Some(Counting::prepare(cache.folder(), results, arguments.addresses)?);
+    }
     machine.check()?;
     let kernel = super::kernels::wanted(&cache, &arguments.kernel)?;
     let disk = match arguments.root {
@@ -113,6 +122,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Root::Ext4 => Some(guest::root_disk(&cache, &say)?),
     };
     let choice = match arguments.accel {
+        _ if arguments.count.is_some() => {
+            Choice { acceleration: Acceleration::Tcg, reason: "software emulation that counts".to_owned() }
+        }
         Accel::Auto => guest::choose(&cache, &kernel, &say)?,
         Accel::Kvm => Choice { acceleration: Acceleration::Kvm, reason: "KVM (as told)".to_owned() },
         Accel::Tcg => Choice { acceleration: Acceleration::Tcg, reason: "software emulation (as told)".to_owned() },
@@ -138,7 +150,10 @@ fn machine(arguments: &Arguments) -> Result<Machine> {
     let mut machine = Machine::of_size(cpus, memory_mib);
     ensure!(arguments.numa >= 1, "--numa 0: a machine has at least one node");
     machine.nodes = arguments.numa;
-    machine.cpus = arguments.cpus.unwrap_or_else(|| machine.cpus.next_multiple_of(arguments.numa));
+    machine.cpus = arguments.cpus.unwrap_or_else(|| match arguments.count {
+        Some(_) => 1,
+        None => machine.cpus.next_multiple_of(arguments.numa),
+    });
     machine.memory_mib = arguments.memory.unwrap_or(machine.memory_mib);
     machine.parameters.clone_from(&arguments.parameters);
     machine.root = match arguments.root {

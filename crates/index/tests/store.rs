@@ -64,6 +64,21 @@ fn an_index_takes_the_place_of_an_older_one_and_of_nothing_else() {
     assert!(other.join("me.jpg").exists());
 }
 
+#[test]
+fn an_index_from_before_there_were_pointers_has_none() {
+    let (_home, folder, index) = common::index();
+    assert_eq!(index.read_all(IndexTable::Pointers).unwrap().len(), 1);
+    let manifest = fs::read_to_string(folder.join(MANIFEST)).unwrap();
+    let mut manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert!(manifest["tables"].as_object_mut().unwrap().remove("pointers").is_some());
+    fs::write(folder.join(MANIFEST), manifest.to_string()).unwrap();
+    fs::remove_file(folder.join("pointers.parquet")).unwrap();
+    let index = Index::open(&folder).unwrap();
+    let pointers = index.read_all(IndexTable::Pointers).unwrap();
+    assert_eq!((pointers.len(), pointers.batch().schema()), (0, IndexTable::Pointers.schema()));
+    assert!(lima_index::query::path(&index, "taker*", "inode.*").is_ok());
+}
+
 fn refused(folder: &Path) -> String {
     Index::open(folder).unwrap_err().to_string()
 }

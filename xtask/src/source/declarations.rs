@@ -19,7 +19,7 @@ pub struct Declarations {
 }
 
 /// Words in front of a declaration that do not change its type.
-const QUALITIES: [&str; 22] = [
+pub(super) const QUALITIES: [&str; 22] = [
     "const",
     "volatile",
     "restrict",
@@ -74,7 +74,7 @@ pub struct Specifiers {
 /// Reads tokens of a file.
 #[derive(Debug)]
 pub struct Reader<'a> {
-    tokens: &'a [Token],
+    pub(super) tokens: &'a [Token],
     /// The next token.
     pub at: usize,
     found: &'a mut Declarations,
@@ -86,22 +86,22 @@ impl<'a> Reader<'a> {
         Self { tokens, at, found }
     }
 
-    fn peek(&self) -> &'static str {
+    pub(super) fn peek(&self) -> &'static str {
         self.tokens.get(self.at).filter(|token| token.kind != Kind::Text).map_or("", |token| token.text)
     }
 
-    fn word(&self) -> bool {
+    pub(super) fn word(&self) -> bool {
         self.tokens.get(self.at).is_some_and(|token| token.kind == Kind::Word)
     }
 
-    fn eat(&mut self, text: &str) -> bool {
+    pub(super) fn eat(&mut self, text: &str) -> bool {
         let is = self.peek() == text;
         self.at += usize::from(is);
         is
     }
 
     /// Goes past the bracket that closes the one here; gives what is between.
-    fn bracket(&mut self) -> (usize, usize) {
+    pub(super) fn bracket(&mut self) -> (usize, usize) {
         let (open, end) = (self.at + 1, closing(self.tokens, self.at));
         self.at = end + 1;
         (open.min(end), end.min(self.tokens.len()))
@@ -208,7 +208,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether an attribute says that the variable lies in a per-CPU section.
-    fn attributes(&mut self) -> bool {
+    pub(super) fn attributes(&mut self) -> bool {
         let mut per_cpu = false;
         loop {
             match self.peek() {
@@ -275,7 +275,7 @@ impl<'a> Reader<'a> {
         Some(Specifiers { of: of?, typedef, per_cpu })
     }
 
-    fn stray_word(&self) -> bool {
+    pub(super) fn stray_word(&self) -> bool {
         self.peek().starts_with("__") && self.tokens.get(self.at + 1).is_some_and(|next| next.kind == Kind::Word)
     }
 
@@ -340,86 +340,6 @@ impl<'a> Reader<'a> {
             }
         }
         Composite { members }
-    }
-
-    /// A declarator with the type that it makes of `base`. Its name may be empty (parameters, bit fields).
-    pub fn declarator(&mut self, base: &Type) -> Option<Declared> {
-        let mut of = base.clone();
-        loop {
-            self.attributes();
-            if self.eat("*") {
-                of = of.pointer();
-            } else if QUALITIES.contains(&self.peek()) || self.word() && self.stray_word() {
-                self.at += 1;
-            } else {
-                break;
-            }
-        }
-        if self.peek() == "(" && self.nested() {
-            let (start, end) = self.bracket();
-            let (of, _) = self.suffixes(of);
-            let after = std::mem::replace(&mut self.at, start);
-            let inner = self.declarator(&of);
-            // A function in brackets, or one that returns a pointer to a function, is its own declarator.
-            self.at = after;
-            return inner.filter(|_| end >= start);
-        }
-        let name = if self.word() && !is_statement(self.peek()) {
-            self.at += 1;
-            self.tokens[self.at - 1].text
-        } else {
-            ""
-        };
-        let (of, parameters) = self.suffixes(of);
-        if name.is_empty() && !matches!(self.peek(), ":" | ")" | "," | ";" | "" | "=") {
-            return None;
-        }
-        Some(Declared { name, of, parameters })
-    }
-
-    /// Whether the bracket here holds a declarator, not parameters.
-    fn nested(&self) -> bool {
-        let next = self.tokens.get(self.at + 1);
-        next.is_some_and(|next| next.is("*") || next.is("(") || next.is("__attribute__"))
-            || next.is_some_and(|next| next.kind == Kind::Word)
-                && self.tokens.get(self.at + 2).is_some_and(|after| after.is(")") || after.is("["))
-                && self.tokens.get(self.at + 3).is_some_and(|after| after.is("("))
-    }
-
-    /// Arrays and parameters behind a name.
-    fn suffixes(&mut self, of: Type) -> (Type, Option<Rc<Vec<Declared>>>) {
-        self.attributes();
-        match self.peek() {
-            "[" => {
-                self.bracket();
-                let (element, _) = self.suffixes(of);
-                (Type::Array(Rc::new(element)), None)
-            }
-            "(" => {
-                let (start, end) = self.bracket();
-                let after = std::mem::replace(&mut self.at, start);
-                let parameters = self.parameters(end);
-                self.at = after;
-                let (returned, _) = self.suffixes(of);
-                (Type::Function(Rc::new(returned)), Some(Rc::new(parameters)))
-            }
-            _ => (of, None),
-        }
-    }
-
-    fn parameters(&mut self, end: usize) -> Vec<Declared> {
-        let mut out = Vec::new();
-        while self.at < end {
-            let read = self.specifiers().and_then(|specifiers| self.declarator(&specifiers.of));
-            out.push(read.unwrap_or(Declared { name: "", of: Type::Unknown, parameters: None }));
-            while self.at < end && !self.eat(",") {
-                match self.peek() {
-                    "(" | "[" | "{" => drop(self.bracket()),
-                    _ => self.at += 1,
-                }
-            }
-        }
-        out
     }
 }
 

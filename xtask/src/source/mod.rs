@@ -3,6 +3,7 @@
 pub mod condition;
 pub mod context;
 pub mod declarations;
+mod declarators;
 pub mod expressions;
 pub mod lexer;
 pub mod locals;

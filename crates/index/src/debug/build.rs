@@ -4,9 +4,10 @@
 //! their names and what they stand for; of each the first is kept, and everything else is built on those.
 
 use super::Debug;
+use super::entries::{TypeEntry, counts, members, named_below, read_entry};
 use super::reading::{Place, Reading};
 use super::skim::Next;
-use super::types::{TypeEntry, counts, members, named_below, read_entry, shape};
+use super::types::shape;
 use super::unit::{CHAIN, Unit};
 use crate::Error;
 use crate::types::{Member, Type, TypeId, Types, TypesBuilder, VOID};

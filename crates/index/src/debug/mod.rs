@@ -5,6 +5,7 @@
 
 mod bindings;
 mod build;
+mod entries;
 mod files;
 mod frames;
 mod index;

@@ -101,6 +101,9 @@ impl Containers<'_> {
         let mut guesses = self.guesses(value, lock_type, &clues);
         self.by_lock(value, lock_type, &mut guesses);
         guesses.retain(|guess| clues.iter().all(|clue| clue.strength < MUST_FIT || self.fits(guess, clue)));
+        // A pointer into the middle of a struct points to something there.
+        let is_there = |guess: &Guess, clue: &Clue| clue.at == 0 && self.fits(guess, clue);
+        guesses.retain(|guess| guess.node == 0 || clues.iter().any(|clue| is_there(guess, clue)));
         for guess in &mut guesses {
             self.weigh_pointers(guess, value);
             self.weigh_accesses(guess, value);

@@ -19,7 +19,7 @@ pub const NAMED: u8 = 10;
 /// A prototype or the type of a field says so.
 pub const DECLARED: u8 = 8;
 /// Other code says so.
-const LEARNED: u8 = 6;
+pub const LEARNED: u8 = 6;
 /// One of several members of a union.
 const ONE_OF_SEVERAL: u8 = 5;
 /// Values that go the same way may be of other types before they meet.
@@ -308,7 +308,7 @@ pub fn place_in(types: &Types, clue: Clue, more: i64) -> Option<u32> {
 }
 
 /// Whether a struct ends with an array of any length.
-fn ends_open(types: &Types, of: TypeId) -> bool {
+pub fn ends_open(types: &Types, of: TypeId) -> bool {
     let last = types.members(of).last();
     last.is_some_and(|last| matches!(types.resolved(last.of), Type::Array { count: 0, .. }))
 }

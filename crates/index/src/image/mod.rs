@@ -15,6 +15,7 @@ mod kallsyms;
 mod lookup;
 mod lzo;
 mod module;
+mod module_files;
 mod open;
 mod relocate;
 mod symbol_file;
@@ -22,9 +23,10 @@ mod symbol_file;
 mod tests;
 mod vmlinuz;
 
-pub use find::{Found, ModulePaths, Source, Wanted, build_id_of_running, find, modules};
+pub use find::{Found, Source, Wanted, build_id_of_running, find};
 pub use kallsyms::symbols_in_tables;
 pub use module::ModuleFile;
+pub use module_files::{ModulePaths, modules};
 pub use symbol_file::symbols_in_text;
 
 use contents::{Contents, Part};

@@ -38,6 +38,13 @@ pub fn of_running(index: &Index, address: u64) -> Result<u64, Error> {
     let (names, addresses) = (graph.functions().texts("name")?, graph.functions().numbers("address")?);
     let in_index =
         |name: &str| (0..graph.functions().len()).find(|&row| names.get(row) == name).map(|row| addresses.get(row));
+    if !MARKS.iter().any(|mark| in_index(mark).is_some()) {
+        return Err(Error::Missing(format!(
+            "{} has no code, so that addresses of the running kernel cannot be found in it: it was made without the \
+             kernel's image (`lima index build --vmlinux` or `--vmlinuz` takes one)",
+            index.folder().display()
+        )));
+    }
     Ok(address.wrapping_sub(slide(&symbols, in_index).map_err(Error::Missing)?))
 }
 

@@ -4,6 +4,7 @@ use super::columns::Columns;
 use super::manifest;
 use super::write::file_name;
 use crate::Error;
+use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::Schema;
 use lima_model::index::TableFile;
@@ -43,6 +44,9 @@ impl Index {
         for &table in IndexTable::ALL {
             let damaged = |why| Error::malformed(folder, file_name(table), why);
             let Some(expected) = manifest.tables.get(table.name()) else {
+                if may_be_missing(table) {
+                    continue;
+                }
                 return Err(damaged(format!("`{}` does not name it", super::MANIFEST)));
             };
             verify(&folder.join(file_name(table)), expected).map_err(damaged)?;
@@ -63,6 +67,10 @@ impl Index {
     /// All rows of a table, of the columns with these names.
     pub fn read(&self, table: IndexTable, columns: &[&str]) -> Result<Columns, Error> {
         let damaged = |why| Error::malformed(&self.folder, file_name(table), why);
+        if !self.manifest.tables.contains_key(table.name()) {
+            let none = RecordBatch::new_empty(Arc::new(wanted(table, columns)));
+            return Ok(Columns::new(none));
+        }
         let rows = guarded(|| decode(&self.folder.join(file_name(table)), table, columns)).map_err(damaged)?;
         let expected = self.manifest.rows(table);
         if rows.len() as u64 != expected {
@@ -76,6 +84,18 @@ impl Index {
         let names: Vec<_> = table.columns().iter().map(|column| column.name).collect();
         self.read(table, &names)
     }
+}
+
+/// Whether indexes of older versions are without a table: it has no rows then.
+fn may_be_missing(table: IndexTable) -> bool {
+    table == IndexTable::Pointers
+}
+
+/// The columns of a table with these names.
+fn wanted(table: IndexTable, columns: &[&str]) -> Schema {
+    let schema = table.schema();
+    let fields = schema.fields().iter().filter(|field| columns.contains(&field.name().as_str()));
+    Schema::new(fields.cloned().collect::<Vec<_>>())
 }
 
 /// Whether a file is what the manifest says.
@@ -110,14 +130,7 @@ fn decode(path: &Path, table: IndexTable, columns: &[&str]) -> Result<Columns, S
     let file = File::open(path).map_err(|error| error.to_string())?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
     check_columns(builder.schema(), &table.schema())?;
-    let fields = table
-        .schema()
-        .fields()
-        .iter()
-        .filter(|field| columns.contains(&field.name().as_str()))
-        .cloned()
-        .collect::<Vec<_>>();
-    let wanted = Arc::new(Schema::new(fields));
+    let wanted = Arc::new(wanted(table, columns));
     let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
     let reader = builder.with_projection(mask).build().map_err(|error| error.to_string())?;
     let (mut batches, mut bytes) = (Vec::new(), 0);

@@ -1,7 +1,7 @@
 //! The locks that could be meant: those of the right kind where the clues of a value put it.
 
 use super::{Candidate, Judge};
-use crate::flow::evidence::{Clue, NAMED, place_in};
+use crate::flow::evidence::{Clue, NAMED, ends_open, place_in};
 use crate::flow::values::{Node, Value};
 use crate::types::Type;
 use lima_model::LockType;
@@ -48,7 +48,8 @@ impl Judge<'_> {
         if !matches!(self.types.get(clue.of), Type::Composite(_)) {
             return plain;
         }
-        if whole(bytes) {
+        // What ends with an array of any length is no element of one.
+        if whole(bytes) && !ends_open(self.types, clue.of) {
             return u32::try_from(at.checked_rem_euclid(bytes.into())?).ok();
         }
         let arrays: Vec<(u32, u32, u32)> = self

@@ -124,7 +124,7 @@ done
 # The tables of a trace, each behind its number, in the order of `Table::ALL`.
 if [ -n "$trace" ]; then
 	number=0
-	for table in totals events tasks stacks frames tenants; do
+	for table in totals events tasks acquisitions inits stacks frames tenants; do
 		for segment in "$trace/$table"/*.parquet; do
 			[ ! -f "$segment" ] || { bytes $number && cat "$segment"; } >"corpus/open_segment/$table"
 		done

@@ -12,7 +12,7 @@ use super::learn::{Key, field_key};
 use super::values::{JUNK, Node, NodeId, STACK, Value, ZERO};
 use crate::code::FunctionId;
 use crate::debug::Binding;
-use crate::types::{Prototype, Type, TypeId, Types};
+use crate::types::{Prototype, Type, TypeId, Types, VOID};
 
 /// Debug information says so.
 pub const NAMED: u8 = 10;
@@ -233,7 +233,13 @@ impl Evidence {
                 if let Some(at) = place_in(types, clue, more) {
                     self.field(clue.of, at, edge.to, back, (clue.strength, clue.one_of), types);
                     types.each_pointer_at(clue.of, at, &mut |member, pointee| {
-                        if let Some(key) = field_key(types, clue.of, at, &member, pointee) {
+                        let Some(key) = field_key(types, clue.of, at, &member, pointee) else { return };
+                        if pointee == VOID {
+                            // Private to whoever has the struct: what the kernel keeps there says nothing of a module.
+                            known.about_here(key, own.function, &mut |of, at| {
+                                self.add(edge.to, of, i64::from(at).wrapping_sub(back), LEARNED);
+                            });
+                        } else {
                             self.learned(edge.to, back, key, own, known);
                         }
                     });

@@ -104,9 +104,14 @@ impl Known {
             || self.base.as_ref().is_some_and(|base| base.is_data(address, per_cpu))
     }
 
+    /// What was observed in the image itself of something, as seen from a function of it.
+    pub fn about_here(&self, key: Key, from: FunctionId, each: &mut impl FnMut(TypeId, i32)) {
+        self.learned.about(key, Some(from), each);
+    }
+
     /// What was observed of something, as seen from a function of the image.
     pub fn about(&self, key: Key, from: FunctionId, each: &mut impl FnMut(TypeId, i32)) {
-        self.learned.about(key, Some(from), each);
+        self.about_here(key, from, each);
         if let Some(base) = &self.base {
             base.learned.about(key, None, each);
         }

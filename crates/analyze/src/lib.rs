@@ -5,7 +5,6 @@
 //! [`Analysis::interference`] tells who made whom wait; [`Analysis::flame`] weighs stacks. The statements are files in
 //! `sql/`, and read well on their own. What is decided outside of them:
 //!
-//! - [`primitives`]: which functions are part of a lock and not users of it;
 //! - [`stacks`]: the site of a stack, and names for addresses;
 //! - [`tenants`]: names for tenants that no two of them share, and other ways to spell them;
 //! - [`filter`]: `--filter KEY=VALUE`;
@@ -22,7 +21,6 @@ pub mod filter;
 mod histograms;
 mod interference;
 pub mod pattern;
-pub mod primitives;
 mod report;
 pub mod stacks;
 mod statement;

@@ -1,8 +1,8 @@
 //! Stacks by name: the frames of each, the site where it waits, and the object that its functions hint at.
 
 use crate::pattern;
-use crate::primitives::{Part, is_border, part};
 use anyhow::{Context, Result};
+use lima_model::machinery::{Part, is_border, part};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{UInt32Type, UInt64Type};
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -1,6 +1,6 @@
 //! The command line as a whole. Each command's own arguments stand beside what it does, in `commands/`.
 
-use crate::commands::{doctor, index, info, interference, lab, man, record, report, stat};
+use crate::commands::{doctor, index, info, interference, lab, man, mark, record, report, stat};
 use clap::{Parser, Subcommand};
 
 /// Which kernel locks a workload waits for, what they protect, and which tenant slows which.
@@ -20,6 +20,8 @@ pub enum Command {
     Doctor(doctor::Arguments),
     /// Record lock waits of the running kernel into a trace
     Record(record::Arguments),
+    /// Begin a new phase in a recording under way
+    Mark(mark::Arguments),
     /// Record and report at once, without keeping the trace
     Stat(stat::Arguments),
     /// Show which locks cost time, and where

@@ -11,17 +11,21 @@
 //! - [`table`]: tables as they are handed to people;
 //! - [`pattern`]: text in which `*` stands for anything;
 //! - [`escape`]: names that other people chose, made safe to show;
-//! - [`spelling`]: tenants as people spell them.
+//! - [`spelling`]: tenants as people spell them;
+//! - [`stat`]: what can be measured of acquisitions;
+//! - [`primitive`]: the kernel's lock functions.
 
 pub mod escape;
 pub mod histogram;
 pub mod index;
 pub mod loss;
+pub mod machinery;
 pub mod manifest;
 pub mod pattern;
 pub mod primitive;
 pub mod schema;
 pub mod spelling;
+pub mod stat;
 pub mod table;
 pub mod words;
 
@@ -31,4 +35,5 @@ pub use loss::{Loss, Losses};
 pub use manifest::Manifest;
 pub use primitive::Primitive;
 pub use schema::{IndexTable, Table};
+pub use stat::Stat;
 pub use words::{Context, LockType, Method, Mode};

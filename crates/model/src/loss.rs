@@ -88,6 +88,12 @@ losses! {
     InitsDropped = 39 "inits_dropped" "initialisations lost because the buffer was full (raise --buffer)",
     /// No room in the table of locks that are waited for.
     ContestsFull = 40 "contests_full" "waits whose holders were not followed: too many locks are waited for",
+    /// No room in the table of the last acquisitions.
+    MovesFull = 41 "moves_full" "acquisitions not compared with the last one of their lock: too many locks",
+    /// No room in the table of places in the code.
+    PlacesFull = 42 "places_full" "acquisitions at places in the code for which there was no room",
+    /// A stack could not be walked, or did not show the site.
+    CallersUnknown = 43 "callers_unknown" "acquisitions whose stack, or the caller of whose site, could not be read",
 }
 
 impl Loss {

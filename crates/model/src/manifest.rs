@@ -2,6 +2,7 @@
 
 use crate::loss::Losses;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The schema that this version writes: `lima-trace/MAJOR`. A reader refuses a larger number.
 pub const SCHEMA: &str = "lima-trace/1";
@@ -58,7 +59,7 @@ pub struct Clock {
 /// A filter as it was asked for, applied in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
-    /// What is compared: `pid`, `tid`, `comm`, `cgroup`, `tenant`, `cpu` or `type`.
+    /// What is compared: `pid`, `tid`, `comm`, `cgroup`, `tenant`, `cpu`, `type`, `lock` or `site`.
     pub field: String,
     /// The values that pass.
     pub values: Vec<String>,
@@ -82,6 +83,11 @@ pub struct Options {
     pub cgroup_hierarchy: String,
     /// The filters, all of which a wait must pass.
     pub filters: Vec<Filter>,
+    /// What was measured of acquisitions, by the names of [`Stat`](crate::Stat).
+    pub stats: Vec<String>,
+    /// Of which lock types only a sample of the acquisitions was recorded, by name: one in so many. The numbers in the
+    /// table are estimates for all.
+    pub sample: BTreeMap<String, u32>,
     /// How many keys the totals of one time bucket can hold.
     pub max_totals: u32,
     /// The size of the ring buffer, bytes.

@@ -14,6 +14,17 @@ pub struct Symbol<'a> {
     pub offset: u64,
 }
 
+/// A function, and the code up to the next symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Function<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Where it begins.
+    pub address: u64,
+    /// Its length, bytes.
+    pub size: u32,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     address: u64,
@@ -75,6 +86,22 @@ impl KernelSymbols {
     /// The function that an address of code lies in.
     pub fn function(&self, address: u64) -> Option<Symbol<'_>> {
         self.last_before(address, true)
+    }
+
+    /// Every function; the same code may have several names.
+    pub fn functions(&self) -> impl Iterator<Item = Function<'_>> {
+        let code = self.entries.iter().enumerate().filter(|(_, entry)| entry.is_code);
+        code.filter_map(|(index, entry)| {
+            let next = self.entries[index..].iter().find(|next| next.address > entry.address)?;
+            let size = u32::try_from(next.address - entry.address).ok()?;
+            Some(Function { name: &self.text[entry.name as usize..entry.module as usize], address: entry.address, size })
+        })
+    }
+
+    /// The addresses of the variables with this name.
+    pub fn variables(&self, name: &str) -> Vec<u64> {
+        let named = |entry: &&Entry| !entry.is_code && self.text[entry.name as usize..entry.module as usize] == *name;
+        self.entries.iter().filter(named).map(|entry| entry.address).collect()
     }
 
     /// The variable that an address of data lies in. Kernels without CONFIG_KALLSYMS_ALL name too few of them to tell.

@@ -6,6 +6,7 @@ pub mod info;
 pub mod interference;
 pub mod lab;
 pub mod man;
+pub mod mark;
 mod output;
 pub mod record;
 pub mod report;
@@ -27,5 +28,6 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Index(arguments) => index::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
+        Command::Mark(arguments) => mark::run(&arguments),
     }
 }

@@ -21,6 +21,45 @@ const PRIVILEGE: &str = "as root, or with CAP_SYSLOG and kernel.kptr_restrict be
 /// # Errors
 /// [`Error::Missing`] when the index is of another kernel, or the running one does not show its addresses.
 pub fn of_running(index: &Index, address: u64) -> Result<u64, Error> {
+    is_of_running(index)?;
+    if let Some(found) = in_module(index, address)? {
+        return Ok(found);
+    }
+    Ok(address.wrapping_sub(slide_of_running(index, &Graph::of(index)?)?))
+}
+
+/// A section of a module of the running kernel.
+pub(super) struct LoadedSection {
+    /// Where the index has it.
+    address: u64,
+    size: u64,
+    start: u64,
+}
+
+impl LoadedSection {
+    /// The address in the running kernel for one in the index, when it is in this section.
+    pub(super) fn running(&self, address: u64) -> Option<u64> {
+        let offset = address.checked_sub(self.address)?;
+        (offset < self.size).then(|| self.start.wrapping_add(offset))
+    }
+}
+
+/// The sections of all modules that are loaded.
+pub(super) fn modules_of_running(index: &Index) -> Result<Vec<LoadedSection>, Error> {
+    let table = index.read(IndexTable::Sections, &["module", "name", "address", "size"])?;
+    let (modules, names) = (table.texts("module")?, table.texts("name")?);
+    let (addresses, sizes) = (table.numbers("address")?, table.numbers("size")?);
+    let loaded = |row: usize| {
+        let path = Path::new("/sys/module").join(modules.maybe(row)?).join("sections").join(names.get(row));
+        let text = std::fs::read_to_string(path).ok()?;
+        let start = u64::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok().filter(|&start| start != 0)?;
+        Some(LoadedSection { address: addresses.get(row), size: sizes.get(row), start })
+    };
+    Ok((0..table.len()).filter_map(loaded).collect())
+}
+
+/// Refuses the index of another kernel.
+fn is_of_running(index: &Index) -> Result<(), Error> {
     let (wanted, running) = (&index.manifest().build_id, hex(&build_id_of_running()));
     if running != *wanted {
         return Err(Error::Missing(format!(
@@ -29,12 +68,14 @@ pub fn of_running(index: &Index, address: u64) -> Result<u64, Error> {
             if running.is_empty() { "not shown in /sys/kernel/notes" } else { &running }
         )));
     }
-    if let Some(found) = in_module(index, address)? {
-        return Ok(found);
-    }
+    Ok(())
+}
+
+/// How far the running kernel lies from where the index has it.
+pub(super) fn slide_of_running(index: &Index, graph: &Graph) -> Result<u64, Error> {
+    is_of_running(index)?;
     let path = Path::new("/proc/kallsyms");
     let symbols = std::fs::read_to_string(path).map_err(Error::file("read", path))?;
-    let graph = Graph::of(index)?;
     let (names, addresses) = (graph.functions().texts("name")?, graph.functions().numbers("address")?);
     let in_index =
         |name: &str| (0..graph.functions().len()).find(|&row| names.get(row) == name).map(|row| addresses.get(row));
@@ -45,7 +86,7 @@ pub fn of_running(index: &Index, address: u64) -> Result<u64, Error> {
             index.folder().display()
         )));
     }
-    Ok(address.wrapping_sub(slide(&symbols, in_index).map_err(Error::Missing)?))
+    slide(&symbols, in_index).map_err(Error::Missing)
 }
 
 /// How far a kernel has moved, by its symbols.
@@ -127,6 +168,13 @@ mod tests {
         let hidden = "0000000000000000 T mutex_lock\n";
         assert!(slide(hidden, in_index).is_err_and(|why| why.contains("CAP_SYSLOG")));
         assert!(slide("garbage\n\nffffffffa3980000 T other\n", in_index).is_err());
+    }
+
+    #[test]
+    fn an_address_of_a_loaded_section_has_one_in_the_running_kernel() {
+        let section = LoadedSection { address: 0x1000, size: 0x100, start: 0xffff_ffff_c000_0000 };
+        assert_eq!(section.running(0x1010), Some(0xffff_ffff_c000_0010));
+        assert_eq!((section.running(0xfff), section.running(0x1100)), (None, None));
     }
 
     #[test]

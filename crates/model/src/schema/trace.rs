@@ -22,6 +22,8 @@ pub enum Table {
     Frames,
     /// Tenants.
     Tenants,
+    /// Phases.
+    Phases,
 }
 
 impl Table {
@@ -35,6 +37,7 @@ impl Table {
         Self::Stacks,
         Self::Frames,
         Self::Tenants,
+        Self::Phases,
     ];
 
     /// The name of the table, and of its folder in the trace.
@@ -48,6 +51,7 @@ impl Table {
             Self::Stacks => "stacks",
             Self::Frames => "frames",
             Self::Tenants => "tenants",
+            Self::Phases => "phases",
         }
     }
 
@@ -82,6 +86,10 @@ impl Table {
             Self::Tenants => {
                 "Tenants by number. 0, 1 and 2 are always there: `unknown`, `none` (nobody held the lock) and `kernel`."
             }
+            Self::Phases => {
+                "Parts of the recording. A time bucket ends where a phase begins, so each row of the other tables stands in \
+                 one phase: the last that began at its time or before."
+            }
         }
     }
 
@@ -96,6 +104,7 @@ impl Table {
             Self::Stacks => STACKS,
             Self::Frames => FRAMES,
             Self::Tenants => TENANTS,
+            Self::Phases => PHASES,
         }
     }
 
@@ -161,6 +170,10 @@ const EVENTS: &[Column] = columns! {
     holder_comm: Text null = "Its name.",
     holder_tenant: U32 = "Its tenant, in `tenants`; 0 unknown, 1 nobody.",
     holder_stack_id: U64 = "Where the holder slept while it held the lock, in `stacks`; 0: not known.",
+    holder_site_id: U64 = "Where the holder acquired the lock, in `stacks`, as in `acquisitions`; 0: not known. Like the next two \
+        only with the method `exact`, for the holder at the begin of the wait.",
+    holder_cpu: U32 null = "CPU on which it acquired it.",
+    holder_mode: Text null = "How it held it, as `mode`.",
     release_stack_id: U64 = "Where the waker let the lock go, in `stacks`; 0: not known.",
     method: Text = "How the holder was found, as in `totals`.",
 };
@@ -187,19 +200,29 @@ const ACQUISITIONS: &[Column] = columns! {
     lock_type: Text = "As in `totals`, and `ww_mutex`.",
     mode: Text = "As in `totals`.",
     context: Text = "Where the lock was acquired: `task`, `softirq`, `hardirq` or `nmi`.",
-    stack_id: U64 = "Where it was acquired, in `stacks`: a stack of the site alone; 0: not known.",
+    stack_id: U64 = "Where it was acquired, in `stacks`: a stack of the site alone, of a site in a function that takes locks for \
+        others and its caller, or, when stacks were asked for, the whole; 0: not known.",
     tenant: U32 = "Tenant that acquired it, in `tenants`; in interrupts `kernel`.",
     acquisitions: U64 = "How often the lock was acquired.",
     failed: U64 = "How many attempts did not get it: a try that found it taken, a wait that was interrupted or timed out.",
     waits: U64 = "How many of the attempts had to wait.",
     wait_ns_total: U64 = "Time they waited, nanoseconds.",
+    wait_ns_min: U64 = "Shortest wait, nanoseconds; 0 when `waits` is 0.",
     wait_ns_max: U64 = "Longest wait, nanoseconds.",
     holds: U64 = "How many holds ended.",
     hold_ns_total: U64 = "Time from acquiring to letting go, of the holds that ended, nanoseconds.",
+    hold_ns_min: U64 = "Shortest hold that ended, nanoseconds; 0 when `holds` is 0.",
     hold_ns_max: U64 = "Longest hold that ended, nanoseconds.",
+    cross_cpu: U64 = "Acquisitions after one by another CPU. This and the next four are 0 unless asked for (`--stats`).",
+    cross_cpu_waits: U64 = "How many of these had waited.",
+    cross_node: U64 = "Acquisitions after one on another NUMA node.",
+    mode_changes: U64 = "Acquisitions for reading after one for writing, and the other way round.",
+    longest_run: U32 = "Most acquisitions in a row by one CPU.",
     hold_octaves: ListU16 = "Histogram of hold times: numbers of the buckets that have holds, ascending. Bucket 0 is 0-63 ns, \
         bucket b is [2^(b+5), 2^(b+6)) ns, bucket 31 all above.",
     hold_counts: ListU64 = "How many holds are in each of `hold_octaves`.",
+    wait_octaves: ListU16 = "Histogram of waits, as `hold_octaves`; empty unless asked for (`--stats`).",
+    wait_counts: ListU64 = "How many waits are in each of `wait_octaves`.",
 };
 
 const INITS: &[Column] = columns! {
@@ -240,4 +263,9 @@ const TENANTS: &[Column] = columns! {
     path: Text null = "Path of its cgroup.",
     runtime: Text null = "What runs it: `docker`, `containerd`, `cri-o`, `podman`, `runc`, `systemd`, `kubepods`, `gvisor`, `firecracker`, `qemu`, `cloud-hypervisor`.",
     container_id: Text null = "Its container id.",
+};
+
+const PHASES: &[Column] = columns! {
+    begin_ns: U64 = "When it began, nanoseconds since the start of the trace.",
+    phase: Text = "Its name, as `lima mark` gave it; `start` for what was before the first.",
 };

@@ -6,11 +6,15 @@ use super::skeleton::{AcquisitionsSkel, AcquisitionsSkelBuilder, OpenAcquisition
 use super::{hooks, types};
 use crate::contention::{self, Error, Plain, plain, read_plain, wait_for_programs};
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
-use libbpf_rs::{Link, OpenObject, RingBuffer, RingBufferBuilder};
+use libbpf_rs::{Link, MapCore, MapFlags, OpenObject, RingBuffer, RingBufferBuilder};
+use crate::contention::slots::SlotTable;
+use crate::contention::types::stack_record;
+use crate::symbols::KernelSymbols;
 use lima_model::loss::Loss;
 use lima_model::manifest::{Hook, Program};
+use lima_model::primitive::{Part, part};
+use lima_model::Stat;
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::fmt;
 use std::mem::{MaybeUninit, offset_of};
 use std::os::fd::AsFd;
@@ -22,10 +26,21 @@ unsafe impl Plain for types::sum {}
 // SAFETY: as above.
 unsafe impl Plain for types::birth {}
 // SAFETY: as above.
+unsafe impl Plain for types::place {}
+// SAFETY: as above.
 unsafe impl Plain for settings {}
 
 /// Sums over the acquisitions of one lock at one site, by one tenant in one context.
 pub type Sum = types::sum;
+
+/// Single records since the last look.
+#[derive(Debug, Default)]
+pub struct Records {
+    /// Initialisations.
+    pub births: Vec<types::birth>,
+    /// Stacks that may be new, from the site on, with the memory from there on.
+    pub stacks: Vec<Box<stack_record>>,
+}
 
 /// What a time bucket came to. The same key may stand there several times: each CPU has its own sums.
 pub type Taken = Vec<Sum>;
@@ -34,7 +49,7 @@ pub type Taken = Vec<Sum>;
 pub struct Collector<'obj> {
     // Before the skeleton: they refer to maps of it.
     ring: RingBuffer<'obj>,
-    births: Rc<RefCell<VecDeque<types::birth>>>,
+    records: Rc<RefCell<Records>>,
     sums: Memory<types::sum>,
     /// Dropping them detaches the programs.
     _links: Vec<Link>,
@@ -66,32 +81,36 @@ impl<'obj> Collector<'obj> {
         storage: &'obj mut MaybeUninit<OpenObject>,
         waits: &contention::Collector<'_>,
         options: &contention::Options,
+        symbols: &KernelSymbols,
     ) -> Result<Self, Error> {
         let cpus = libbpf_rs::num_possible_cpus().map_err(Error::map("count the CPUs"))?;
         let sum_bits = sum_bits(options.max_totals, cpus);
         let mut open = AcquisitionsSkelBuilder::default().open(storage).map_err(Error::load)?;
-        let mut hooks = hooks::choose(&mut open)?;
+        let mut hooks = hooks::choose(&mut open, options)?;
         configure(&mut open, waits, options, cpus, sum_bits)?;
+        let ranges = ranges(options, symbols)?;
+        place_ranges(&mut open, &ranges)?;
         let skeleton = open.load().map_err(Error::load)?;
         let length = (2 * cpus) << sum_bits;
         let sums = Memory::of(skeleton.maps.sums.as_fd(), length)
             .map_err(|source| Error::Map { what: "map the sums into memory", source })?;
-        let births = Rc::new(RefCell::new(VecDeque::new()));
-        let ring = ring_buffer(&skeleton, &births)?;
+        let records = Rc::new(RefCell::new(Records::default()));
+        let ring = ring_buffer(&skeleton, &records)?;
+        write_places(&skeleton, &options.profile.lock_places)?;
         let links = hooks::attach(&skeleton, &mut hooks);
-        let mut collector = Self { ring, births, sums, _links: links, skeleton, hooks, generation: 1, cpus, sum_bits };
+        let mut collector = Self { ring, records, sums, _links: links, skeleton, hooks, generation: 1, cpus, sum_bits };
         collector.share(|shared| &raw mut shared.generation, 1);
         collector.share(|shared| &raw mut shared.recording, 1);
         Ok(collector)
     }
 
-    /// The initialisations since the last call.
+    /// The initialisations and stacks since the last call.
     ///
     /// # Errors
     /// When the ring buffer cannot be read.
-    pub fn births(&mut self) -> Result<Vec<types::birth>, Error> {
+    pub fn records(&mut self) -> Result<Records, Error> {
         self.ring.consume().map_err(Error::map("read the buffer of initialisations"))?;
-        Ok(self.births.borrow_mut().drain(..).collect())
+        Ok(self.records.take())
     }
 
     /// Ends the time bucket and takes out what was summed up in it.
@@ -122,7 +141,7 @@ impl<'obj> Collector<'obj> {
 
     /// What was lost, by cause, and how many releases had no acquisition.
     pub fn losses(&self) -> (Vec<(Loss, u64)>, u64) {
-        const CAUSES: [Option<Loss>; 8] = [
+        const CAUSES: [Option<Loss>; 12] = [
             Some(Loss::AcquisitionsFull),
             Some(Loss::HoldsFull),
             None,
@@ -131,6 +150,10 @@ impl<'obj> Collector<'obj> {
             Some(Loss::LivesFull),
             Some(Loss::InitsDropped),
             Some(Loss::HoldsLost),
+            Some(Loss::MovesFull),
+            Some(Loss::PlacesFull),
+            Some(Loss::CallersUnknown),
+            Some(Loss::StackMismatch),
         ];
         let counters = self.skeleton.maps.bss_data.as_deref().map(|shared| {
             // SAFETY: a valid, aligned field of the memory shared with the kernel; counters only grow.
@@ -175,6 +198,11 @@ fn sum_bits(most: u32, cpus: usize) -> u32 {
     wanted.min(possible)
 }
 
+/// Whether a statistic compares an acquisition with the last one of the same lock.
+fn of_moves(stat: Stat) -> bool {
+    matches!(stat, Stat::CrossCpu | Stat::CrossNode | Stat::ReaderWriter | Stat::Batch)
+}
+
 fn configure(
     open: &mut OpenAcquisitionsSkel<'_>,
     waits: &contention::Collector<'_>,
@@ -187,11 +215,20 @@ fn configure(
     let maps = &mut open.maps;
     maps.sums.set_max_entries(number((2 * cpus) << sum_bits)).map_err(size("set the size of the sums"))?;
     maps.lives.set_max_entries(1 << LIFE_BITS).map_err(size("set the size of the locks"))?;
+    maps.places.set_max_entries(1 << PLACE_BITS).map_err(size("set the number of places"))?;
+    if !options.profile.measures(|stat| stat == Stat::Stack) {
+        maps.known_stacks.set_max_entries(1).map_err(size("set the size of a map"))?;
+    }
+    if !options.profile.measures(of_moves) {
+        maps.lasts.set_max_entries(1).map_err(size("set the size of a map"))?;
+    }
     maps.births.set_max_entries(options.buffer_bytes).map_err(size("set the size of the buffer"))?;
     waits.lend(|name, fd| match name {
         "cpu_parts" => maps.cpu_parts.reuse_fd(fd),
         "helds" => maps.helds.reuse_fd(fd),
         "contests" => maps.contests.reuse_fd(fd),
+        "rules" => maps.rules.reuse_fd(fd),
+        "chosen_locks" => maps.chosen_locks.reuse_fd(fd),
         "sandboxes" => maps.sandboxes.reuse_fd(fd),
         "filter_tgids" => maps.filter_tgids.reuse_fd(fd),
         "filter_tids" => maps.filter_tids.reuse_fd(fd),
@@ -205,31 +242,94 @@ fn configure(
     };
     let settings = contention::settings(options)?;
     rodata.settings = read_plain(plain(&settings)).unwrap_or_default();
-    rodata.acquiring = types::acquiring {
-        cpus: number(cpus),
-        sum_bits,
-        life_bits: LIFE_BITS,
-        zero2: 0,
-        births: 1,
-        atomic: 0,
-        zero: [0; 6],
-    };
+    let profile = &options.profile;
+    let acquiring = &mut rodata.acquiring;
+    acquiring.cpus = number(cpus);
+    acquiring.sum_bits = sum_bits;
+    acquiring.life_bits = LIFE_BITS;
+    acquiring.place_bits = PLACE_BITS;
+    acquiring.stats = profile.stats.iter().fold(0, |bits, &stat| bits | stat as u32);
+    acquiring.births = profile.sample.is_empty().into();
+    acquiring.by_lock = profile.chooses_locks().into();
+    acquiring.by_place = (!profile.lock_places.is_empty()).into();
+    acquiring.by_site = (!profile.sites.is_empty()).into();
+    for &(lock_type, every) in &profile.sample {
+        if let Some(sample) = acquiring.sample.get_mut(lock_type as usize) {
+            *sample = every;
+        }
+    }
     Ok(())
 }
 
+/// Code that gives a place its flags: functions that take locks for their callers, and the sites that were chosen.
+fn ranges(options: &contention::Options, symbols: &KernelSymbols) -> Result<Vec<types::range>, Error> {
+    let wrappers = symbols.functions().filter(|function| matches!(part(function.name), Part::Wrapper | Part::Named));
+    let wrappers = wrappers.map(|function| (function.address, function.size, PLACE_WRAPPER));
+    let sites = options.profile.sites.iter().map(|&(start, size)| (start, size, PLACE_CHOSEN));
+    let ranges: Vec<_> = sites.chain(wrappers).map(|(start, size, flags)| types::range { start, size, flags }).collect();
+    if options.profile.sites.len() > RANGES / 2 {
+        return Err(Error::Option(format!("--site: {} functions are the most", RANGES / 2)));
+    }
+    if ranges.len() > RANGES {
+        tracing::warn!("{} functions that take locks for their callers are taken for callers", ranges.len() - RANGES);
+    }
+    Ok(ranges)
+}
+
+fn place_ranges(open: &mut OpenAcquisitionsSkel<'_>, ranges: &[types::range]) -> Result<(), Error> {
+    let Some(rodata) = open.maps.rodata_data.as_deref_mut() else {
+        return Err(Error::Option("the BPF object lacks its settings".to_owned()));
+    };
+    for (place, range) in rodata.acquiring.ranges.iter_mut().zip(ranges) {
+        *place = *range;
+    }
+    rodata.acquiring.range_count = ranges.len().min(RANGES) as u32;
+    Ok(())
+}
+
+/// Writes the places that take a lock that is wanted.
+fn write_places(skeleton: &AcquisitionsSkel<'_>, addresses: &[u64]) -> Result<(), Error> {
+    let mut table = SlotTable::new(1 << PLACE_BITS, PLACE_WINDOW);
+    for &address in addresses {
+        let slot = table.claim(address).ok_or_else(|| Error::Option("--lock: too many places take it".to_owned()))?;
+        let place = types::place { address, flags: PLACE_READY | PLACE_OF_LOCK, zero: 0 };
+        let map = &skeleton.maps.places;
+        map.update(&slot.to_ne_bytes(), plain(&place), MapFlags::ANY).map_err(Error::map("choose a place"))?;
+    }
+    Ok(())
+}
+
+/// Places that are told apart, and in how many slots one may lie (`bpf/places.bpf.h`).
+const PLACE_BITS: u32 = 16;
+const PLACE_WINDOW: u32 = 8;
+/// The flags of a place, and how many ranges there may be (`bpf/acquisitions.h`).
+const PLACE_READY: u32 = 1;
+const PLACE_WRAPPER: u32 = 2;
+const PLACE_CHOSEN: u32 = 4;
+const PLACE_OF_LOCK: u32 = 8;
+const RANGES: usize = 128;
+
 fn ring_buffer<'obj>(
     skeleton: &AcquisitionsSkel<'obj>,
-    births: &Rc<RefCell<VecDeque<types::birth>>>,
+    records: &Rc<RefCell<Records>>,
 ) -> Result<RingBuffer<'obj>, Error> {
-    let births = Rc::clone(births);
+    let records = Rc::clone(records);
     let mut builder = RingBufferBuilder::new();
     let take = move |bytes: &[u8]| {
-        births.borrow_mut().extend(read_plain::<types::birth>(bytes));
+        let mut records = records.borrow_mut();
+        // The kinds of records differ in size.
+        match read_plain::<types::birth>(bytes) {
+            Some(birth) if birth.kind == RECORD_BIRTH => records.births.push(birth),
+            _ => records.stacks.extend(read_plain::<stack_record>(bytes).map(Box::new)),
+        }
         0
     };
     builder.add(&skeleton.maps.births, take).map_err(Error::map("open the buffer of initialisations"))?;
     builder.build().map_err(Error::map("open the buffer of initialisations"))
 }
+
+/// `bpf/acquisitions.h`.
+const RECORD_BIRTH: u32 = 16;
 
 #[cfg(test)]
 mod tests {

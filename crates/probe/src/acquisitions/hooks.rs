@@ -1,11 +1,12 @@
 //! Which lock functions are traced on this kernel.
 
 use super::skeleton::{AcquisitionsSkel, OpenAcquisitionsSkel};
-use crate::contention::Error;
+use crate::contention::{Error, Options};
 use libbpf_rs::btf::{Btf, types::Func};
 use libbpf_rs::skel::{OpenSkel, Skel};
 use libbpf_rs::{Link, OpenProgramMut};
-use lima_model::Primitive;
+use lima_model::words::Operation;
+use lima_model::{LockType, Primitive, Stat};
 use lima_model::manifest::Hook;
 
 /// What the name of a program on a function begins with (`bpf/acquisitions.bpf.c`).
@@ -14,18 +15,39 @@ const PREFIX: &str = "on_";
 /// The states of a hook.
 const ATTACHED: &str = "attached";
 const MISSING: &str = "missing";
+const NOT_ASKED: &str = "not asked for";
 
-/// Leaves out the programs on functions that this kernel does not have.
-pub(super) fn choose(open: &mut OpenAcquisitionsSkel<'_>) -> Result<Vec<Hook>, Error> {
+/// Leaves out the programs on functions that this kernel does not have, or that are not needed.
+pub(super) fn choose(open: &mut OpenAcquisitionsSkel<'_>, options: &Options) -> Result<Vec<Hook>, Error> {
     let btf = Btf::from_vmlinux().map_err(Error::load)?;
     let choose = |mut program: OpenProgramMut<'_>| {
         let name = program.name().to_string_lossy().into_owned();
         let function = name.strip_prefix(PREFIX)?;
         let there = btf.type_by_name::<Func<'_>>(function).is_some();
-        program.set_autoload(there);
-        Some(hook(function, if there { ATTACHED } else { MISSING }.to_owned()))
+        let wanted = is_wanted(function, options);
+        program.set_autoload(there && wanted);
+        let state = match (there, wanted) {
+            (false, _) => MISSING,
+            (true, false) => NOT_ASKED,
+            (true, true) => ATTACHED,
+        };
+        Some(hook(function, state.to_owned()))
     };
     Ok(open.open_object_mut().progs_mut().filter_map(choose).collect())
+}
+
+/// Whether what was asked for needs a function to be traced.
+fn is_wanted(function: &str, options: &Options) -> bool {
+    let primitive = Primitive::named(function);
+    let lock_type = match primitive.map_or(LockType::Rwsem, |primitive| primitive.lock_type) {
+        LockType::RawSpinlock => LockType::Spinlock,
+        // Waits for both are called by the same name.
+        LockType::WwMutex => LockType::Mutex,
+        lock_type => lock_type,
+    };
+    let types = &options.filters.types;
+    let ends_hold = primitive.is_none_or(|primitive| primitive.operation == Operation::Release);
+    (types.is_empty() || types.contains(&lock_type)) && (!ends_hold || options.profile.measures(Stat::of_holds))
 }
 
 fn hook(function: &str, state: String) -> Hook {
@@ -66,7 +88,6 @@ mod tests {
     use super::*;
     use lima_model::LockType;
     use lima_model::primitive::Success;
-    use lima_model::words::Operation;
 
     /// Each line of `lock_functions.h` as (macro, its arguments).
     fn lines() -> Vec<(&'static str, Vec<&'static str>)> {

@@ -1,12 +1,15 @@
 //! The Rust side of the records against the numbers that the C side asserts.
 
-use super::types::{acquiring, birth, life, sum};
+use super::types::{acquiring, birth, known_stack, last, life, place, sum};
 use std::mem::offset_of;
 
 #[test]
 fn sizes_and_offsets_are_those_of_the_kernel_side() {
     let sizes = [
         ("sum", size_of::<sum>()),
+        ("last", size_of::<last>()),
+        ("place", size_of::<place>()),
+        ("known_stack", size_of::<known_stack>()),
         ("life", size_of::<life>()),
         ("birth", size_of::<birth>()),
         ("acquiring", size_of::<acquiring>()),
@@ -14,7 +17,8 @@ fn sizes_and_offsets_are_those_of_the_kernel_side() {
     let offsets = [
         ("sum, lock_type", offset_of!(sum, lock_type)),
         ("sum, acquisitions", offset_of!(sum, acquisitions)),
-        ("sum, octaves", offset_of!(sum, octaves)),
+        ("sum, hold_octaves", offset_of!(sum, hold_octaves)),
+        ("acquiring, ranges", offset_of!(acquiring, ranges)),
         ("birth, name", offset_of!(birth, name)),
     ];
     let sizes = sizes.map(|(name, size)| (format!("sizeof(struct {name})"), size));

@@ -9,7 +9,7 @@ mod hooks;
 mod layout;
 mod memory;
 
-pub use collector::{Collector, Sum, Taken};
+pub use collector::{Collector, Records, Sum, Taken};
 
 mod skeleton {
     #![allow(missing_docs, missing_debug_implementations, non_camel_case_types, unused_qualifications, clippy::all)]
@@ -19,5 +19,5 @@ mod skeleton {
 
 /// The records that the kernel side writes, generated from `bpf/acquisitions.h`.
 pub mod types {
-    pub use super::skeleton::types::{acquiring, birth, life, sum};
+    pub use super::skeleton::types::{acquiring, birth, known_stack, last, life, place, range, sum};
 }

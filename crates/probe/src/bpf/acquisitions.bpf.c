@@ -47,7 +47,12 @@ static __always_inline void count_acq(enum acquisition_counter which)
 #include "held.bpf.h"
 #include "blame.bpf.h"
 #include "sums.bpf.h"
+#include "lasts.bpf.h"
 #include "lives.bpf.h"
+#include "places.bpf.h"
+#define WHOLE_STACKS (acquiring.stats & STAT_STACK)
+#include "recall.bpf.h"
+#include "callers.bpf.h"
 
 /* In 6.2 to 6.13 the count lies in struct pcpu_hot; before and after it is a variable. */
 struct pcpu_hot {
@@ -78,39 +83,74 @@ struct call {
 	__u32 cpu;
 };
 
-/* Where the traced function was called: the word above the return address into it, which lies above its arguments and,
- * when there are programs on its return, its result (arch_prepare_bpf_trampoline in arch/x86/net/bpf_jit_comp.c). */
-static __always_inline __u64 site_of(void *ctx, __u32 arguments)
+/* The same number, of which the verifier knows nothing: else it follows what comes after once for each way to it. */
+static __always_inline __u64 unknown_number(struct call *call, __u64 number)
 {
-	__u64 words[3] = {}, entry = bpf_get_func_ip(ctx);
+	volatile __u64 *scratch = &call->part->scratch[bounded(call->key.context, LEVELS - 1)];
 
-	bpf_probe_read_kernel(words, sizeof(words), ctx + 8 * arguments + 8);
-	if (words[0] - entry < 16)
-		return words[1];
-	if (words[1] - entry < 16)
-		return words[2];
-	count_acq(ACQ_NO_SITE);
-	return 0;
+	*scratch = number;
+	return *scratch;
 }
 
 /* Fills in what is the same for all; false: not to be counted. */
 static __always_inline bool enter(void *ctx, struct call *call)
 {
+	if (!recording)
+		return false;
+	bpf_get_func_arg(ctx, 0, &call->key.lock);
+	if (acquiring.by_lock && !acquiring.by_place && !is_chosen(call->key.lock, false))
+		return false;
 	call->cpu = bpf_get_smp_processor_id();
 	call->part = bpf_map_lookup_elem(&cpu_parts, &call->cpu);
-	if (!recording || !call->part)
+	if (!call->part)
 		return false;
 	call->key.context = context_now(call->part);
 	if (call->part->inside == call->key.context + 1)
 		return false;
-	bpf_get_func_arg(ctx, 0, &call->key.lock);
 	call->task = bpf_get_current_task_btf();
+	return true;
+}
+
+/* Whether a sample passes this one over. The gaps are drawn evenly around their mean, so that no rhythm of the load is
+ * met or missed. */
+static __always_inline bool passed_over(struct call *call)
+{
+	__u32 every = acquiring.sample[call->key.lock_type & 15];
+	__u64 *skip = &call->part->skip[bounded(call->key.context, LEVELS - 1)];
+
+	if (every <= 1)
+		return false;
+	if (*skip) {
+		--*skip;
+		return true;
+	}
+	*skip = bpf_get_prandom_u32() % (2 * every - 1);
+	return false;
+}
+
+/* Finds the site and what lies beyond it; false: it is no place that takes a lock that is wanted. */
+static __always_inline bool locate(void *ctx, __u32 arguments, struct call *call)
+{
+	__u32 word = 0;
+
+	call->key.site = site_of(ctx, arguments, &word);
+	if (acquiring.by_place && !is_chosen(call->key.lock, false)) {
+		if (!(flags_of(call->key.site) & PLACE_OF_LOCK))
+			return false;
+		/* So that the programs on waits know it. */
+		is_chosen(call->key.lock, true);
+	}
+	call->key.beyond = unknown_number(call, beyond_of(ctx, call->part, call->key.context, call->key.site, word));
 	return true;
 }
 
 static __always_inline bool attribute(struct call *call)
 {
 	__u8 comm[COMM_LEN] = {};
+
+	if (acquiring.by_site && !(flags_of(call->key.site) & PLACE_CHOSEN) &&
+	    !(call->key.beyond && !(acquiring.stats & STAT_STACK) && flags_of(call->key.beyond) & PLACE_CHOSEN))
+		return false;
 
 	if (settings.tenant_by == TENANT_BY_COMM || settings.filter_comm)
 		copy_comm(comm, call->task);
@@ -162,13 +202,59 @@ static __always_inline __u64 holder_of(struct task_struct *task, __u8 lock_type,
 	return *scratch + context;
 }
 
+/* Adds an acquisition, or an attempt, to its sums. */
+static __always_inline void add_acquisition(struct call *call, bool got, __u64 wait_ns)
+{
+	struct sum *sum = sum_of(&call->key, call->cpu);
+
+	if (!sum) {
+		count_acq(ACQ_SUMS_FULL);
+		return;
+	}
+	if (got)
+		add(&sum->acquisitions, 1);
+	else
+		add(&sum->failed, 1);
+	if ((acquiring.stats & (STAT_WAIT | STAT_WAIT_HIST | STAT_FAST_SLOW)) && wait_ns)
+		add_wait(sum, wait_ns);
+	if ((acquiring.stats & STATS_OF_LASTS) && got)
+		add_move(sum, &call->key, call->cpu, wait_ns);
+}
+
+/* A hold begins. */
+static __always_inline void begin_hold(struct call *call, __u64 got_ns)
+{
+	struct held *held;
+	__u64 now;
+
+	call->key.who = holder_of(call->task, call->key.lock_type, call->key.mode, call->key.context, call->part);
+	held = claim_held(call->key.lock, call->key.who);
+	if (!held)
+		return;
+	held->tenant = call->key.tenant;
+	held->site = call->key.site;
+	held->beyond = call->key.beyond;
+	held->who = call->key.who;
+	held->task = (__u64)call->task;
+	held->tid = call->task->pid;
+	held->cpu = call->cpu;
+	held->life = call->key.life;
+	held->sum = call->key.sum;
+	held->tag = call->key.tag;
+	held->lock_type = call->key.lock_type;
+	held->mode = call->key.mode;
+	held->context = call->key.context;
+	now = bpf_ktime_get_ns();
+	held->got_ns = got_ns ? got_ns : now;
+	barrier();
+	held->since_ns = now;
+}
+
 static __always_inline int acquired(void *ctx, __u32 arguments, __u8 lock_type, __u8 mode, bool got)
 {
 	struct call call = { .key.lock_type = lock_type, .key.mode = mode };
 	struct waited *waited;
-	struct held *held;
-	struct sum *sum;
-	__u64 wait_ns = 0, got_ns = 0, now;
+	__u64 wait_ns = 0, got_ns = 0;
 
 	if (!enter(ctx, &call))
 		return 0;
@@ -178,44 +264,17 @@ static __always_inline int acquired(void *ctx, __u32 arguments, __u8 lock_type, 
 		got_ns = waited->end_ns;
 		waited->lock = 0;
 	}
-	call.key.site = site_of(ctx, arguments);
-	call.key.life = life_of(call.key.lock);
-	if (attribute(&call)) {
-		sum = sum_of(&call.key, call.cpu);
-		if (sum) {
-			if (got)
-				add(&sum->acquisitions, 1);
-			else
-				add(&sum->failed, 1);
-			if (wait_ns)
-				add_wait(sum, wait_ns);
-		} else {
-			count_acq(ACQ_SUMS_FULL);
-		}
-	}
+	wait_ns = unknown_number(&call, wait_ns);
+	got_ns = unknown_number(&call, got_ns);
+	if (passed_over(&call) || !locate(ctx, arguments, &call))
+		return 0;
+	call.key.life = unknown_number(&call, life_of(call.key.lock));
+	if (attribute(&call))
+		add_acquisition(&call, got, wait_ns);
 	/* Readers' holds of a percpu_rwsem end in inlined code. */
-	if (!got || (lock_type == LOCK_PERCPU_RWSEM && mode == MODE_READ))
-		return 0;
-	call.key.who = holder_of(call.task, lock_type, mode, call.key.context, call.part);
-	held = claim_held(call.key.lock, call.key.who);
-	if (!held)
-		return 0;
-	held->tenant = call.key.tenant;
-	held->site = call.key.site;
-	held->who = call.key.who;
-	held->task = (__u64)call.task;
-	held->tid = call.task->pid;
-	held->cpu = call.cpu;
-	held->life = call.key.life;
-	held->sum = call.key.sum;
-	held->tag = call.key.tag;
-	held->lock_type = lock_type;
-	held->mode = mode;
-	held->context = call.key.context;
-	now = bpf_ktime_get_ns();
-	held->got_ns = got_ns ? got_ns : now;
-	barrier();
-	held->since_ns = now;
+	if (got && (acquiring.stats & (STAT_HOLD | STAT_HOLD_HIST)) &&
+	    !(lock_type == LOCK_PERCPU_RWSEM && mode == MODE_READ))
+		begin_hold(&call, got_ns);
 	return 0;
 }
 
@@ -249,8 +308,8 @@ static __always_inline int released(void *ctx, __u8 lock_type, __u8 mode)
 		return 0;
 	held = find_held(call.key.lock, holder_of(call.task, lock_type, mode, call.key.context, call.part));
 	if (!held) {
-		/* A semaphore may be let go by whoever likes. */
-		if (lock_type != LOCK_SEMAPHORE)
+		/* A semaphore may be let go by whoever likes; and not every acquisition was wanted. */
+		if (lock_type != LOCK_SEMAPHORE && !acquiring.by_place && acquiring.sample[lock_type & 15] <= 1)
 			count_acq(ACQ_NOT_HELD);
 		return 0;
 	}
@@ -266,14 +325,17 @@ static __always_inline int initialised(void *ctx, __u32 arguments, __u8 lock_typ
 	struct call call = { .key.lock_type = lock_type };
 	struct birth *birth;
 	__u64 name = 0;
+	__u32 word;
 
 	if (!enter(ctx, &call))
 		return 0;
 	call.key.life = new_life(call.key.lock);
+	call.key.site = site_of(ctx, arguments, &word);
 	if (!acquiring.births || !attribute(&call))
 		return 0;
+	if (acquiring.by_place && !is_chosen(call.key.lock, flags_of(call.key.site) & PLACE_OF_LOCK))
+		return 0;
 	bpf_get_func_arg(ctx, 1, &name);
-	call.key.site = site_of(ctx, arguments);
 	/* The ring buffer's lock is traced as well. */
 	call.part->inside = call.key.context + 1;
 	birth = bpf_ringbuf_reserve(&births, sizeof(*birth), 0);
@@ -358,6 +420,7 @@ int on_downgrade_write(void *ctx)
 	if (read) {
 		read->tenant = held->tenant;
 		read->site = held->site;
+		read->beyond = held->beyond;
 		read->who = who;
 		read->task = held->task;
 		read->tid = held->tid;

@@ -8,8 +8,21 @@
 
 #include "shared.h"
 
-/* How long locks were held: bucket 0 is up to 63 ns, bucket b is 2^(b+5) to 2^(b+6) - 1 ns, the last one all above. */
+/* How long locks were held or waited for: bucket 0 is up to 63 ns, bucket b is 2^(b+5) to 2^(b+6) - 1 ns, the last one
+ * all above. */
 #define OCTAVES 32
+
+/* What is measured, beside acquisitions and failed attempts. */
+#define STAT_WAIT 1U
+#define STAT_WAIT_HIST 2U
+#define STAT_HOLD 4U
+#define STAT_HOLD_HIST 8U
+#define STAT_CROSS_CPU 16U
+#define STAT_CROSS_NODE 32U
+#define STAT_READER_WRITER 64U
+#define STAT_BATCH 128U
+#define STAT_STACK 256U
+#define STAT_FAST_SLOW 512U
 
 /*
  * Sums over the acquisitions of one lock at one site, by one tenant in one
@@ -22,6 +35,7 @@
 struct sum {
 	__u64 lock;
 	__u64 site;
+	__u64 beyond; /* where a site in a wrapper was called; with STAT_STACK the number of the stack; else 0 */
 	__u64 tenant;
 	__u32 life; /* which lock at that address, counted by its initialisations; 0: the one that was there already */
 	__u8 lock_type;
@@ -29,16 +43,58 @@ struct sum {
 	__u8 context;
 	__u8 zero;
 	__u32 tag;
-	__u32 zero2;
+	__u32 longest_run; /* acquisitions in a row by one CPU */
 	__u64 acquisitions;
 	__u64 failed; /* attempts that did not get the lock */
 	__u64 holds; /* that ended */
 	__u64 hold_ns;
+	__u64 hold_min_ns;
 	__u64 hold_max_ns;
 	__u64 waits;
 	__u64 wait_ns;
+	__u64 wait_min_ns;
 	__u64 wait_max_ns;
-	__u32 octaves[OCTAVES];
+	__u64 cross_cpu; /* acquisitions after one by another CPU */
+	__u64 cross_cpu_waits; /* such that waited */
+	__u64 cross_node; /* acquisitions after one on another NUMA node */
+	__u64 mode_changes; /* reading after writing, or writing after reading */
+	__u32 hold_octaves[OCTAVES];
+	__u32 wait_octaves[OCTAVES];
+};
+
+/* The last acquisition of a lock. lock 0: free. */
+struct last {
+	__u64 lock;
+	__u32 run; /* acquisitions by this CPU without another in between */
+	__u16 cpu; /* 1 + its number, 0: none yet */
+	__u8 node;
+	__u8 mode;
+};
+
+/* What is known of a place in the code, by the address that a call there returns to. address 0: free. */
+#define PLACE_READY 1U
+#define PLACE_WRAPPER 2U /* in a function that takes locks for its caller */
+#define PLACE_CHOSEN 4U /* acquisitions from here are wanted */
+#define PLACE_OF_LOCK 8U /* takes a lock that is wanted */
+struct place {
+	__u64 address;
+	__u32 flags;
+	__u32 zero;
+};
+
+/* Code from which a place gets its flags. */
+#define RANGES 128
+struct range {
+	__u64 start;
+	__u32 size;
+	__u32 flags;
+};
+
+/* A stack that was sent to the recorder. hash 0: free. */
+struct known_stack {
+	__u64 hash;
+	__u32 sent;
+	__u32 zero;
 };
 
 /* A lock whose initialisation was seen. lock 0: free. */
@@ -70,10 +126,17 @@ struct acquiring {
 	__u32 cpus; /* that there may be: the parts of the sums */
 	__u32 sum_bits; /* slots for each CPU and time bucket: 2^sum_bits */
 	__u32 life_bits;
-	__u32 zero2;
+	__u32 stats; /* STAT_* */
+	__u32 place_bits;
+	__u32 range_count; /* of the ranges that are used */
 	__u8 births; /* whether initialisations are sent */
 	__u8 atomic; /* a program may be interrupted by another task on its CPU */
-	__u8 zero[6];
+	__u8 by_lock; /* only locks that are chosen */
+	__u8 by_place; /* a lock is also chosen by the places that take it */
+	__u8 by_site; /* only acquisitions from places that are chosen */
+	__u8 zero[3];
+	__u32 sample[16]; /* one in so many, by enum lock_type; 0 and 1: all */
+	struct range ranges[RANGES];
 };
 
 /* Counters of their own. */
@@ -86,16 +149,24 @@ enum acquisition_counter {
 	ACQ_LIVES_FULL = 5, /* initialisations that found no slot */
 	ACQ_BIRTH_LOST = 6, /* initialisations that found no room in the ring buffer */
 	ACQ_HOLD_LOST = 7, /* holds that ended without a slot in the sums */
-	ACQ_COUNTERS = 8,
+	ACQ_LASTS_FULL = 8, /* acquisitions whose lock found no slot for its last acquisition */
+	ACQ_PLACES_FULL = 9, /* acquisitions at a place that found no slot */
+	ACQ_STACK_LOST = 10, /* acquisitions whose stack or caller could not be read */
+	ACQ_STACK_MISMATCH = 11, /* stacks that were put together wrongly */
+	ACQ_COUNTERS = 16,
 };
 
-_Static_assert(sizeof(struct sum) == 232, "");
+_Static_assert(sizeof(struct sum) == 416, "");
+_Static_assert(sizeof(struct last) == 16, "");
+_Static_assert(sizeof(struct place) == 16, "");
+_Static_assert(sizeof(struct known_stack) == 16, "");
 _Static_assert(sizeof(struct life) == 16, "");
 _Static_assert(sizeof(struct birth) == 88, "");
-_Static_assert(sizeof(struct acquiring) == 24, "");
-_Static_assert(__builtin_offsetof(struct sum, lock_type) == 28, "");
-_Static_assert(__builtin_offsetof(struct sum, acquisitions) == 40, "");
-_Static_assert(__builtin_offsetof(struct sum, octaves) == 104, "");
+_Static_assert(sizeof(struct acquiring) == 2144, "");
+_Static_assert(__builtin_offsetof(struct sum, lock_type) == 36, "");
+_Static_assert(__builtin_offsetof(struct sum, acquisitions) == 48, "");
+_Static_assert(__builtin_offsetof(struct sum, hold_octaves) == 160, "");
+_Static_assert(__builtin_offsetof(struct acquiring, ranges) == 96, "");
 _Static_assert(__builtin_offsetof(struct birth, name) == 48, "");
 
 #endif

@@ -47,6 +47,38 @@ struct {
 	__type(value, __u8);
 } filter_comms SEC(".maps");
 
+/* The locks that were chosen, by their addresses; written by the recorder before loading, and by the programs on
+ * acquisitions at places that take a lock that is wanted. Full: the waits for further locks are left out. No locks. */
+#define CHOSEN_BITS 14
+#define CHOSEN_WINDOW 8
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} chosen_locks SEC(".maps");
+
+/* Verified once, for any arguments. */
+__noinline int is_chosen(__u64 lock, bool choose)
+{
+	__u32 home = (lock * RULE_HASH) >> (64 - CHOSEN_BITS);
+
+	for (__u32 i = 0; i < CHOSEN_WINDOW; i++) {
+		__u32 at = (home + i) & ((1U << CHOSEN_BITS) - 1);
+		__u64 *chosen = bpf_map_lookup_elem(&chosen_locks, &at);
+
+		if (!chosen)
+			return 0;
+		if (choose && !*chosen)
+			__sync_val_compare_and_swap(chosen, 0, lock);
+		if (*chosen == lock)
+			return 1;
+		if (!*chosen)
+			return 0;
+	}
+	return 0;
+}
+
 /* Names by their hash, for TENANT_BY_COMM. Written here, read by the recorder. Full: the name stays a number. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

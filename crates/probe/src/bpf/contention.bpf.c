@@ -45,7 +45,7 @@ static __always_inline void begin(void *ctx, const struct visit *visit, __u64 lo
 	struct cpu_state *cpu = this_cpu_state();
 	bool same_stack;
 
-	if (!recording || !cpu)
+	if (!recording || !cpu || (settings.filter_lock && !is_chosen(lock, false)))
 		return;
 	if (cpu->busy) {
 		/* On the same stack it is a lock of our own maps; else an interrupt, whose end the kernel will skip. */
@@ -193,7 +193,8 @@ static __always_inline struct wait *blame_spin(struct cpu_state *cpu, const stru
 	wait->lock_type = ended->key.lock_type;
 	wait->begin_ns = spin->begin_ns;
 	wait->holder_stack = wait->release_stack = 0;
-	end_blame(wait, &spin->reading, 0, ended->end_ns);
+	wait->reading = spin->reading;
+	end_blame(wait, &wait->reading, 0, ended->end_ns);
 	return wait;
 }
 
@@ -231,8 +232,8 @@ static __always_inline void end(void *ctx, struct visit *visit, __u64 lock, int 
 	struct wait *wait = NULL;
 	struct spin *spin;
 
-	if (!recording || !cpu || cpu->busy || is_nested(visit))
-		return; /* counted at its begin */
+	if (!recording || !cpu || cpu->busy || is_nested(visit) || (settings.filter_lock && !is_chosen(lock, false)))
+		return; /* busy and nested: counted at its begin */
 	spin = end_spin(cpu, &ended);
 	if (!spin) {
 		wait = end_sleep(task, &ended);

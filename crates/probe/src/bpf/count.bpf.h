@@ -46,6 +46,12 @@ static __always_inline void send_event(const struct ended *ended, const struct w
 		event->holder.method = wait->main.method;
 		if (wait->main.held_ns)
 			name_task(&event->holder, &wait->main);
+		if (settings.exact && wait->main.task) {
+			event->holder.site = wait->reading.site;
+			event->holder.beyond = wait->reading.beyond;
+			event->holder.cpu = wait->reading.cpu;
+			event->holder.mode = wait->reading.mode;
+		}
 		event->free_ns = wait->free_ns;
 		event->other_held_ns = wait->other.held_ns;
 		event->holder_stack = wait->holder_stack;

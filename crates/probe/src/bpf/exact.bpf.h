@@ -55,6 +55,10 @@ static __always_inline struct held *begin_blame(struct reading *reading, __u64 l
 	if (held) {
 		reading->task = held->task;
 		reading->tenant = held->tenant;
+		reading->site = held->site;
+		reading->beyond = held->beyond;
+		reading->cpu = held->cpu;
+		reading->mode = held->mode;
 	}
 	return held;
 }

@@ -39,7 +39,7 @@ struct visit {
 
 static __always_inline void step_in(struct visit *visit)
 {
-	visit->part = settings.exact ? this_cpu_part() : NULL;
+	visit->part = settings.acquisitions ? this_cpu_part() : NULL;
 	if (!visit->part)
 		return;
 	visit->before = visit->part->inside;

@@ -66,14 +66,6 @@ struct {
 	__type(value, __u32);
 } stacks_sent SEC(".maps");
 
-/* Where return addresses lie on stacks; written by the recorder. Full: stacks with other addresses are walked. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct rules);
-} rules SEC(".maps");
-
 /* Names of slab caches by address. Written here, read by the recorder. Full: the cache stays without a name. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -177,11 +177,15 @@ struct holder {
 	__u64 tenant;
 	__u64 held_ns;
 	__u64 longest_ns;
+	__u64 site; /* with settings.exact: where it acquired the lock, as in struct sum; 0: not known */
+	__u64 beyond;
 	__u32 tid;
 	__u32 tgid;
 	__u8 comm[COMM_LEN];
 	__u8 method;
-	__u8 zero[7];
+	__u8 mode;
+	__u8 zero[2];
+	__u32 cpu; /* on which it acquired it */
 };
 
 /* Why a wait is sent: to be kept, or because a map had no room for it and the recorder must add it up. */
@@ -311,9 +315,11 @@ struct settings {
 	__u8 filter_cpu;
 	__u8 user_stacks;
 	__u8 peek; /* kernel memory may be read */
-	__u8 exact; /* every acquisition is traced as well, so holders are known */
+	__u8 exact; /* every acquisition and release is traced as well, so holders are known */
+	__u8 acquisitions; /* there are programs on acquisitions */
 	__u8 spin_functions; /* spinlocks' waits are traced by their slow path, not by the tracepoints */
-	__u8 zero[6];
+	__u8 filter_lock; /* only locks that are chosen */
+	__u8 zero[4];
 };
 
 /* contention/layout.rs reads these lines and checks the Rust side against them. */
@@ -323,8 +329,8 @@ _Static_assert(sizeof(struct task_key) == 8, "");
 _Static_assert(sizeof(struct task_totals) == 64, "");
 _Static_assert(sizeof(struct totals_slot) == 664, "");
 _Static_assert(sizeof(struct task_slot) == 80, "");
-_Static_assert(sizeof(struct holder) == 56, "");
-_Static_assert(sizeof(struct event) == 208, "");
+_Static_assert(sizeof(struct holder) == 72, "");
+_Static_assert(sizeof(struct event) == 224, "");
 _Static_assert(sizeof(struct stack_record) == 5144, "");
 _Static_assert(sizeof(struct cgroup_notice) == 272, "");
 _Static_assert(sizeof(struct exec_notice) == 24, "");
@@ -336,10 +342,10 @@ _Static_assert(__builtin_offsetof(struct totals_key, lock_type) == 40, "");
 _Static_assert(__builtin_offsetof(struct totals, slab) == 72, "");
 _Static_assert(__builtin_offsetof(struct totals, histogram) == 88, "");
 _Static_assert(__builtin_offsetof(struct task_totals, comm) == 48, "");
-_Static_assert(__builtin_offsetof(struct holder, method) == 48, "");
+_Static_assert(__builtin_offsetof(struct holder, method) == 64, "");
 _Static_assert(__builtin_offsetof(struct event, holder) == 128, "");
 _Static_assert(__builtin_offsetof(struct event, comm) == 112, "");
-_Static_assert(__builtin_offsetof(struct event, lock_type) == 200, "");
+_Static_assert(__builtin_offsetof(struct event, lock_type) == 216, "");
 _Static_assert(__builtin_offsetof(struct stack_record, addresses) == 24, "");
 _Static_assert(__builtin_offsetof(struct stack_record, words) == 1048, "");
 _Static_assert(__builtin_offsetof(struct cgroup_notice, path) == 16, "");

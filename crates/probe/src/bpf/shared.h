@@ -15,6 +15,7 @@ struct held {
 	__u64 got_ns; /* when it had the lock: before that, if it had waited and the wait was counted meanwhile */
 	__u64 tenant;
 	__u64 site;
+	__u64 beyond; /* as in struct sum */
 	__u64 task; /* address of its task_struct; in an interrupt, of the task that was interrupted */
 	__u64 who; /* of readers: whose hold this is; 0: the only holder */
 	__u32 tid;
@@ -39,6 +40,9 @@ struct cpu_part {
 	__u64 counter; /* address of the CPU's preempt_count, 0: not known yet */
 	__u64 inside; /* 1 + the level at which a program of LIMA takes locks of its own; 0: none does */
 	__u64 scratch[LEVELS]; /* addresses as numbers */
+	__u64 skip[LEVELS]; /* acquisitions that a sample passes over, before the next */
+	__u64 walk_after_ns; /* no stack is sent to learn from before that */
+	__u64 recalled; /* callers and stacks that were not walked, since the last that was */
 	struct waited waited[LEVELS]; /* the wait that ended last, until the acquisition that it was for */
 };
 
@@ -64,6 +68,10 @@ struct reading {
 	__u64 others_ns;
 	__u64 task; /* the holder of that moment, 0: none or not known */
 	__u64 tenant;
+	__u64 site;
+	__u64 beyond;
+	__u32 cpu;
+	__u32 mode;
 };
 
 #endif

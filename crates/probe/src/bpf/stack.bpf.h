@@ -15,6 +15,8 @@
 #ifndef LIMA_STACK_H
 #define LIMA_STACK_H
 
+#include "recall.bpf.h"
+
 #define CHECK_EVERY 512
 #define LEARN_ATTEMPTS 24
 #define LEARN_PAUSE_NS 1000000
@@ -37,36 +39,9 @@ struct {
 
 enum walk_slot { WALK_END = 0, WALK_WAKING = 1, WALK_HOLDER = 2 };
 
-/* Reads 8 bytes of kernel memory; 0 where there is none. */
-static __always_inline __u64 peek(__u64 address)
-{
-	__u64 value = 0;
-
-	if (bpf_ksym_exists(bpf_rdonly_cast)) {
-		const struct timespec64 *p =
-			bpf_rdonly_cast((void *)address, bpf_core_type_id_kernel(struct timespec64));
-		return p->tv_sec;
-	}
-	bpf_probe_read_kernel(&value, sizeof(value), (void *)address);
-	return value;
-}
-
-/* The verifier does no sums on a pointer to a context or a task; having been in a map, it is a number. */
-static __always_inline __u64 address_of(void *pointer, volatile __u64 *through)
-{
-	*through = (__u64)pointer;
-	return *through;
-}
-
 static __always_inline bool on_task_stack(__u64 address, struct task_struct *task)
 {
 	return address - (__u64)task->stack < THREAD_SIZE;
-}
-
-static __always_inline __u64 mix(__u64 hash, __u64 address)
-{
-	hash = (hash ^ address) * RULE_HASH;
-	return hash ^ (hash >> 29);
 }
 
 static __always_inline struct walk *walk_of(__u32 slot)
@@ -148,70 +123,13 @@ static __always_inline __u64 walk_stack(void *ctx, struct walk *walk, __u32 slot
 	return number_stack(slot, size / sizeof(__u64), 0, learn, now);
 }
 
-static __always_inline const struct rule *rule_for(const struct rules *rules, __u64 address)
-{
-	__u32 slot = (address * RULE_HASH) >> (64 - RULE_BITS);
-	const struct rule *rule = &rules->rules[slot & (RULES - 1)];
-
-	if (rule->address == address)
-		return rule;
-	rule = &rules->rules[(slot ^ 1) & (RULES - 1)];
-	return rule->address == address ? rule : NULL;
-}
-
-/*
- * A function that wants its frame at a multiple of 16 bytes leaves a gap of 8
- * where its caller's is not. What lies at the wrong one of the two places is a
- * saved register or a local of the caller; should it look like a return address
- * as well, nothing is decided.
- */
-static __always_inline __u64 either(const struct rules *rules, __u64 lower)
-{
-	bool at_lower = rule_for(rules, peek(lower)), at_upper = rule_for(rules, peek(lower + 8));
-
-	if (at_lower == at_upper)
-		return 0;
-	return at_lower ? lower : lower + 8;
-}
-
-/* The stack read by what is known of its addresses, or 0. */
-__noinline __u64 recall(__u64 base)
-{
-	__u32 zero = 0;
-	const struct rules *rules_now = bpf_map_lookup_elem(&rules, &zero);
-	const struct rule *rule;
-	__u64 at, address, hash;
-
-	if (!rules_now || !rules_now->first)
-		return 0;
-	at = base + rules_now->first;
-	hash = rules_now->machinery;
-	for (int i = 0; i < MAX_FRAMES; i++) {
-		address = peek(at);
-		rule = rule_for(rules_now, address);
-		if (!rule)
-			return 0;
-		hash = mix(hash, address);
-		if (rule->kind == RULE_STEP)
-			at += rule->delta;
-		else if (rule->kind == RULE_EITHER)
-			at = either(rules_now, at + rule->delta);
-		else if (rule->kind == RULE_END)
-			return hash;
-		else if (rule->kind == RULE_LAST)
-			return mix(hash, rule->next);
-		else
-			return 0;
-	}
-	return 0;
-}
-
 /* The kernel stack of the wait that ends here. */
 static __always_inline __u64 stack_of(void *ctx, struct walk *walk, bool on_task, __u64 now)
 {
+	const struct rules *rules = on_task && settings.peek ? rules_now() : NULL;
 	__u64 hash, walked;
 
-	hash = on_task && settings.peek ? recall(walk->base) : 0;
+	hash = rules && rules->first ? recall(walk->base + rules->first, rules->machinery) : 0;
 	if (hash) {
 		count(COUNT_RECALLED, 1);
 		if (++walk->recalled < CHECK_EVERY)

@@ -40,15 +40,15 @@ static __always_inline struct sum *sum_slot(__u32 cpu, __u32 tag, __u32 slot)
 
 static __always_inline bool is_sum_of(const struct sum *sum, const struct held *key)
 {
-	return sum->lock == key->lock && sum->site == key->site && sum->tenant == key->tenant &&
-	       sum->life == key->life && sum->mode == key->mode && sum->context == key->context;
+	return sum->lock == key->lock && sum->site == key->site && sum->beyond == key->beyond &&
+	       sum->tenant == key->tenant && sum->life == key->life && sum->mode == key->mode && sum->context == key->context;
 }
 
 /* The sums for a key on this CPU; sets the key's slot. */
 static __always_inline struct sum *sum_of(struct held *key, __u32 cpu)
 {
 	__u64 which = key->tenant << 24 ^ (__u64)key->life << 40 ^ (__u64)key->context << 60;
-	__u32 home = ((key->lock ^ key->site << 7 ^ which) * RULE_HASH) >> (64 - acquiring.sum_bits);
+	__u32 home = ((key->lock ^ key->site << 7 ^ key->beyond << 13 ^ which) * RULE_HASH) >> (64 - acquiring.sum_bits);
 	__u32 tag = SUM_TAG(generation) | SUM_READY;
 
 	for (__u32 i = 0; i < SUM_WINDOW; i++) {
@@ -70,6 +70,8 @@ static __always_inline struct sum *sum_of(struct held *key, __u32 cpu)
 					 sizeof(*sum) - __builtin_offsetof(struct sum, acquisitions));
 			sum->lock = key->lock;
 			sum->site = key->site;
+			sum->beyond = key->beyond;
+			sum->longest_run = 0;
 			sum->tenant = key->tenant;
 			sum->life = key->life;
 			sum->lock_type = key->lock_type;
@@ -115,19 +117,30 @@ static __always_inline __u32 octave_of(__u64 ns)
 
 static __always_inline void add_hold(struct sum *sum, __u64 ns)
 {
-	add(&sum->holds, 1);
-	add(&sum->hold_ns, ns);
-	if (ns > sum->hold_max_ns)
-		sum->hold_max_ns = ns;
-	sum->octaves[octave_of(ns)]++;
+	if (acquiring.stats & STAT_HOLD) {
+		if (!sum->holds || ns < sum->hold_min_ns)
+			sum->hold_min_ns = ns;
+		add(&sum->holds, 1);
+		add(&sum->hold_ns, ns);
+		if (ns > sum->hold_max_ns)
+			sum->hold_max_ns = ns;
+	}
+	if (acquiring.stats & STAT_HOLD_HIST)
+		sum->hold_octaves[octave_of(ns)]++;
 }
 
 static __always_inline void add_wait(struct sum *sum, __u64 ns)
 {
+	if (acquiring.stats & STAT_WAIT) {
+		if (!sum->waits || ns < sum->wait_min_ns)
+			sum->wait_min_ns = ns;
+		add(&sum->wait_ns, ns);
+		if (ns > sum->wait_max_ns)
+			sum->wait_max_ns = ns;
+	}
 	add(&sum->waits, 1);
-	add(&sum->wait_ns, ns);
-	if (ns > sum->wait_max_ns)
-		sum->wait_max_ns = ns;
+	if (acquiring.stats & STAT_WAIT_HIST)
+		sum->wait_octaves[octave_of(ns)]++;
 }
 
 #endif

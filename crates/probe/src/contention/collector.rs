@@ -174,7 +174,7 @@ impl<'obj> Collector<'obj> {
         let queue = Rc::new(RefCell::new(VecDeque::new()));
         let ring = ring_buffer(&skeleton, &queue)?;
         let cpus = libbpf_rs::num_possible_cpus().map_err(Error::map("count the CPUs"))?;
-        let links = attach(&skeleton, &mut notes)?;
+        let links = attach(&skeleton, options.waits(), &mut notes)?;
         let mut collector = Self { ring, queue, links, skeleton, rules: Rules::new(), generation: 1, cpus, notes };
         // Not 0, which is what unused slots say.
         collector.share(|shared| &raw mut shared.generation, 1);
@@ -287,6 +287,11 @@ impl<'obj> Collector<'obj> {
     /// `closed`: with its last address every stack ends.
     pub fn learn(&mut self, record: &types::stack_record, machinery: usize, closed: bool) {
         self.rules.learn(record, machinery, closed);
+    }
+
+    /// Learns from a stack whose memory begins with its first address, as the programs on acquisitions send it.
+    pub fn learn_from_first(&mut self, record: &types::stack_record, closed: bool) {
+        self.rules.learn_from_first(record, closed);
     }
 
     /// Gives the kernel side what was learned since the last call.

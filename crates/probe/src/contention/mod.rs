@@ -12,6 +12,7 @@ mod object;
 mod options;
 mod recall;
 mod setup;
+pub(crate) mod slots;
 
 pub use collector::{Collector, Counters, Record, Taken};
 pub(crate) use drain::{Plain, plain, read_plain};
@@ -19,7 +20,7 @@ pub use error::Error;
 #[cfg(test)]
 pub(crate) use layout::asserted;
 pub(crate) use object::{programs, wait_for_programs};
-pub use options::{Filters, Options, TenantBy};
+pub use options::{Filters, Options, Profile, TenantBy};
 pub(crate) use setup::settings;
 
 mod skeleton {

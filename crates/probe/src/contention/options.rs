@@ -1,6 +1,6 @@
 //! What is asked of the collector.
 
-use lima_model::LockType;
+use lima_model::{LockType, Stat};
 
 /// What makes a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,33 @@ pub struct Filters {
     pub types: Vec<LockType>,
 }
 
+/// Which locks and places are followed, and what is measured of their acquisitions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// What is measured beside acquisitions and failed attempts.
+    pub stats: Vec<Stat>,
+    /// Only these locks, by address, and those that `lock_places` take. Both empty: all.
+    pub locks: Vec<u64>,
+    /// Places that take a lock that is wanted, by the address that the call there returns to.
+    pub lock_places: Vec<u64>,
+    /// Only acquisitions from this code: address and size. Empty: from everywhere.
+    pub sites: Vec<(u64, u32)>,
+    /// Of these lock types only one acquisition in so many.
+    pub sample: Vec<(LockType, u32)>,
+}
+
+impl Profile {
+    /// Whether any of these is measured.
+    pub fn measures(&self, any: impl Fn(Stat) -> bool) -> bool {
+        self.stats.iter().any(|&stat| any(stat))
+    }
+
+    /// Whether locks are chosen.
+    pub fn chooses_locks(&self) -> bool {
+        !self.locks.is_empty() || !self.lock_places.is_empty()
+    }
+}
+
 /// What is asked of the collector.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -48,8 +75,22 @@ pub struct Options {
     pub filters: Filters,
     /// How many keys the totals of one time bucket can hold.
     pub max_totals: u32,
-    /// Whether the programs on acquisitions are there as well, and know who holds a lock.
-    pub exact: bool,
+    /// Whether the programs on acquisitions are there as well.
+    pub acquisitions: bool,
+    /// Which locks, and what of their acquisitions.
+    pub profile: Profile,
     /// The size of the ring buffer in bytes: a power of two, a multiple of the page size.
     pub buffer_bytes: u32,
+}
+
+impl Options {
+    /// Whether holders are exact: every acquisition and release of the locks that are followed is seen.
+    pub fn exact(&self) -> bool {
+        self.acquisitions && self.profile.measures(Stat::of_holds) && self.profile.sample.is_empty()
+    }
+
+    /// Whether waits are followed at all.
+    pub fn waits(&self) -> bool {
+        !self.acquisitions || self.profile.measures(Stat::of_waits)
+    }
 }

@@ -75,7 +75,21 @@ impl Rules {
         let count = (record.count as usize).min(record.addresses.len());
         let words = &record.words[..(record.word_count as usize).min(record.words.len())];
         let (above, addresses) = record.addresses[..count].split_at(machinery.min(count));
-        let Some(mut at) = self.first(above, addresses, words) else { return };
+        if let Some(at) = self.first(above, addresses, words) {
+            self.learn_steps(addresses, at, words, closed);
+        }
+    }
+
+    /// As [`learn`](Self::learn), from a stack whose memory begins with its first address.
+    pub fn learn_from_first(&mut self, record: &stack_record, closed: bool) {
+        let addresses = &record.addresses[..(record.count as usize).min(record.addresses.len())];
+        let words = &record.words[..(record.word_count as usize).min(record.words.len())];
+        if !words.is_empty() && words.first() == addresses.first() {
+            self.learn_steps(addresses, 0, words, closed);
+        }
+    }
+
+    fn learn_steps(&mut self, addresses: &[u64], mut at: usize, words: &[u64], closed: bool) {
         for (index, pair) in addresses.windows(2).enumerate() {
             let ends = closed && index + 2 == addresses.len();
             let Some(next) = self.next(pair[0], pair[1], at, words, ends) else { return };

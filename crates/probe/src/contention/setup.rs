@@ -1,6 +1,7 @@
 //! Before anything is collected: the settings of the programs, their maps and filters, and attaching them.
 
 use super::skeleton::{ContentionSkel, OpenContentionSkel};
+use super::slots::SlotTable;
 use super::{Error, Options, Record, TenantBy, codes, types};
 use libbpf_rs::skel::{OpenSkel, Skel};
 use libbpf_rs::{Link, MapCore, MapFlags, RingBuffer, RingBufferBuilder};
@@ -14,7 +15,7 @@ pub(super) fn configure(open: &mut OpenContentionSkel<'_>, options: &Options) ->
     for map in [&mut open.maps.totals_0, &mut open.maps.totals_1, &mut open.maps.tasks_0, &mut open.maps.tasks_1] {
         map.set_max_entries(options.max_totals).map_err(Error::map("set the size of the totals"))?;
     }
-    if options.exact {
+    if options.acquisitions {
         let cpus = libbpf_rs::num_possible_cpus().map_err(Error::map("count the CPUs"))?;
         let cpus = u32::try_from(cpus).unwrap_or(u32::MAX);
         open.maps.helds.set_max_entries(1 << HELD_BITS).map_err(Error::map("set the size of the holds"))?;
@@ -22,8 +23,11 @@ pub(super) fn configure(open: &mut OpenContentionSkel<'_>, options: &Options) ->
     } else {
         open.maps.contests.set_max_entries(1).map_err(Error::map("set the size of a map"))?;
     }
+    if options.profile.chooses_locks() {
+        open.maps.chosen_locks.set_max_entries(CHOSEN).map_err(Error::map("set the number of locks"))?;
+    }
     open.maps.records.set_max_entries(options.buffer_bytes).map_err(Error::map("set the size of the ring buffer"))?;
-    let spin_functions = choose_spin_functions(open, options.exact)?;
+    let spin_functions = choose_spin_functions(open, options.acquisitions && options.waits())?;
     let rodata = open.maps.rodata_data.as_deref_mut();
     let Some(rodata) = rodata else { return Err(Error::Option("the BPF object lacks its settings".to_owned())) };
     rodata.settings = settings(options)?;
@@ -33,7 +37,7 @@ pub(super) fn configure(open: &mut OpenContentionSkel<'_>, options: &Options) ->
 
 /// Leaves out the programs on the spinlocks' slow paths that this kernel does not have, or all of them; says whether
 /// there are any.
-fn choose_spin_functions(open: &mut OpenContentionSkel<'_>, exact: bool) -> Result<bool, Error> {
+fn choose_spin_functions(open: &mut OpenContentionSkel<'_>, wanted: bool) -> Result<bool, Error> {
     let btf = libbpf_rs::btf::Btf::from_vmlinux().map_err(Error::load)?;
     let mut any = false;
     for mut program in open.open_object_mut().progs_mut() {
@@ -41,12 +45,15 @@ fn choose_spin_functions(open: &mut OpenContentionSkel<'_>, exact: bool) -> Resu
         let Some(function) = section.strip_prefix("fentry/").or_else(|| section.strip_prefix("fexit/")) else {
             continue;
         };
-        let there = exact && btf.type_by_name::<libbpf_rs::btf::types::Func<'_>>(function).is_some();
+        let there = wanted && btf.type_by_name::<libbpf_rs::btf::types::Func<'_>>(function).is_some();
         program.set_autoload(there);
         any |= there;
     }
     Ok(any)
 }
+
+/// Locks that can be chosen, as in `bpf/basics.bpf.h`: a power of two.
+const CHOSEN: u32 = 1 << 14;
 
 /// Locks that can be held at once: a power of two.
 const HELD_BITS: u32 = 13;
@@ -63,7 +70,7 @@ pub(crate) fn settings(options: &Options) -> Result<types::settings, Error> {
     };
     let types = if filters.types.is_empty() { LockType::TRACED } else { &filters.types };
     let mut type_mask = types.iter().fold(0, |mask, &lock_type| mask | 1 << lock_type as u32);
-    if options.exact && types.contains(&LockType::Mutex) {
+    if options.acquisitions && types.contains(&LockType::Mutex) {
         // Tracepoints call both mutexes; only lock functions tell them apart.
         type_mask |= 1 << LockType::WwMutex as u32;
     }
@@ -85,9 +92,11 @@ pub(crate) fn settings(options: &Options) -> Result<types::settings, Error> {
         filter_cpu: (!filters.cpus.is_empty()).into(),
         user_stacks: options.user_stacks.into(),
         peek: 1,
-        exact: options.exact.into(),
+        exact: options.exact().into(),
+        acquisitions: options.acquisitions.into(),
         spin_functions: 0,
-        zero: [0; 6],
+        filter_lock: options.profile.chooses_locks().into(),
+        zero: [0; 4],
     })
 }
 
@@ -119,8 +128,19 @@ pub(super) fn fill_filters(skeleton: &ContentionSkel<'_>, options: &Options) -> 
         name[..length].copy_from_slice(&comm.as_bytes()[..length]);
         put(&maps.filter_comms, &name)?;
     }
-    filters.tenants.iter().flatten().try_for_each(|id| put(&maps.filter_tenants, &id.to_ne_bytes()))
+    filters.tenants.iter().flatten().try_for_each(|id| put(&maps.filter_tenants, &id.to_ne_bytes()))?;
+    let mut table = SlotTable::new(CHOSEN, CHOSEN_WINDOW);
+    for &lock in &options.profile.locks {
+        let slot = table.claim(lock).ok_or_else(|| Error::Option("--lock: too many locks".to_owned()))?;
+        maps.chosen_locks
+            .update(&slot.to_ne_bytes(), &lock.to_ne_bytes(), MapFlags::ANY)
+            .map_err(Error::map("choose a lock"))?;
+    }
+    Ok(())
 }
+
+/// In how many slots a lock may lie, as in `bpf/basics.bpf.h`.
+const CHOSEN_WINDOW: u32 = 8;
 
 /// Opens the ring buffer; its records go into the queue.
 pub(super) fn ring_buffer<'obj>(
@@ -142,10 +162,10 @@ pub(super) fn ring_buffer<'obj>(
 const NEEDED: [&str; 3] = ["contention_end", "sched_waking", "contention_begin"];
 
 /// Attaches the programs.
-pub(super) fn attach(skeleton: &ContentionSkel<'_>, notes: &mut Vec<String>) -> Result<Vec<Link>, Error> {
+pub(super) fn attach(skeleton: &ContentionSkel<'_>, waits: bool, notes: &mut Vec<String>) -> Result<Vec<Link>, Error> {
     let order = |name: &str| NEEDED.iter().position(|needed| *needed == name);
     let mut programs: Vec<_> = skeleton.object().progs_mut().collect();
-    programs.retain(|program| program.autoload());
+    programs.retain(|program| program.autoload() && (waits || order(&program.name().to_string_lossy()).is_none()));
     programs.sort_by_key(|program| order(&program.name().to_string_lossy()));
     let mut links = Vec::new();
     for program in programs {

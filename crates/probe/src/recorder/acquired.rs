@@ -1,7 +1,7 @@
 //! Acquisitions and initialisations: from the kernel side's sums and records to rows.
 
 use super::rows::{AcquiredKey, AcquiredRow, InitRow};
-use super::{Error, Recorder};
+use super::{Error, Recorder, stacks};
 use crate::acquisitions::Sum;
 use lima_model::{Context, LockType, Loss, Losses, Mode, escape};
 use std::collections::HashMap;
@@ -13,9 +13,10 @@ impl Recorder<'_> {
         let mut rows: HashMap<AcquiredKey, AcquiredRow> = HashMap::with_capacity(taken.len());
         for sum in &taken {
             let key = self.acquired_key(sum);
-            rows.entry(key).or_default().add(sum);
+            let weight = self.weights.get(sum.lock_type as usize).map_or(1, |&every| u64::from(every.max(1)));
+            rows.entry(key).or_default().add(sum, weight);
             self.stacks.name_variable(sum.lock, &self.symbols);
-            self.acquired += sum.acquisitions;
+            self.acquired += sum.acquisitions * weight;
         }
         rows.into_iter().collect()
     }
@@ -24,7 +25,7 @@ impl Recorder<'_> {
         AcquiredKey {
             lock: sum.lock,
             life: sum.life,
-            stack: self.stacks.site(sum.site, &self.symbols),
+            stack: self.acquired_at(sum.site, sum.beyond),
             tenant: self.tenant(sum.tenant),
             lock_type: LockType::from_code(sum.lock_type).unwrap_or(LockType::Semaphore),
             mode: Mode::from_code(sum.mode).unwrap_or(Mode::Exclusive),
@@ -32,17 +33,36 @@ impl Recorder<'_> {
         }
     }
 
-    /// Takes in the initialisations since the last call.
+    /// The number of the stack of an acquisition: the whole, or as much of it as is known.
+    pub(super) fn acquired_at(&mut self, site: u64, beyond: u64) -> u64 {
+        if self.whole_stacks && beyond != 0 {
+            return self.stacks.number(beyond);
+        }
+        let addresses = [site, beyond];
+        self.stacks.site(if beyond == 0 { &addresses[..1] } else { &addresses }, &self.symbols)
+    }
+
+    /// Takes in the initialisations and stacks since the last call.
     pub(super) fn take_in_births(&mut self) -> Result<(), Error> {
         let Some(collector) = &mut self.acquisitions else { return Ok(()) };
-        for birth in collector.births()? {
+        let records = collector.records()?;
+        for stack in records.stacks {
+            if stack.stack != 0 {
+                self.stacks.add(&stack, &self.symbols, &mut self.processes);
+            }
+            if stack.word_count > 0 {
+                self.collector.learn_from_first(&stack, stacks::is_closed(&stack, &self.symbols));
+            }
+        }
+        self.collector.teach();
+        for birth in records.births {
             let row = InitRow {
                 time_ns: birth.ns.saturating_sub(self.manifest.clock.start_mono_ns),
                 lock: birth.lock,
                 life: birth.life,
                 lock_type: LockType::from_code(birth.lock_type).unwrap_or(LockType::Semaphore),
                 context: Context::from_code(birth.context).unwrap_or(Context::Interrupt),
-                stack: self.stacks.site(birth.site, &self.symbols),
+                stack: self.stacks.site(&[birth.site], &self.symbols),
                 tenant: self.tenant(birth.tenant),
                 tid: birth.tid,
                 name: escape::c_text(&birth.name),

@@ -18,7 +18,7 @@ use crate::symbols::KernelSymbols;
 use crate::tenants::{CgroupLayout, Namer};
 use libbpf_rs::OpenObject;
 use lima_model::manifest::{Ended, Manifest};
-use lima_model::{Loss, Losses, Table};
+use lima_model::{Loss, Losses, Stat, Table};
 use lima_trace::Writer;
 use processes::Processes;
 use rows::{EventRow, InitRow};
@@ -40,26 +40,6 @@ pub enum Error {
     /// The trace cannot be written.
     #[error(transparent)]
     Trace(#[from] lima_trace::Error),
-}
-
-/// The levels of tracing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Level {
-    /// Waits.
-    #[default]
-    Contention,
-    /// Every acquisition, hold and initialisation besides.
-    Acquisitions,
-}
-
-impl Level {
-    /// The word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Contention => "contention",
-            Self::Acquisitions => "acquisitions",
-        }
-    }
 }
 
 /// Where the loaded programs are kept; it must outlive the recorder.
@@ -115,6 +95,12 @@ pub struct Recorder<'obj> {
     waits: u64,
     wait_ns: u64,
     acquired: u64,
+    /// What an acquisition stands for, by the code of its lock type; 0 and 1: itself alone.
+    weights: [u32; 16],
+    whole_stacks: bool,
+    /// When the time bucket began.
+    bucket_start: Instant,
+    phases: Vec<(u64, String)>,
 }
 
 impl<'obj> Recorder<'obj> {
@@ -126,18 +112,17 @@ impl<'obj> Recorder<'obj> {
     pub fn start(
         storage: &'obj mut Storage,
         folder: &Path,
-        level: Level,
         options: &Options,
         layout: CgroupLayout,
         mut manifest: Manifest,
     ) -> Result<Self, Error> {
         machine::describe(&mut manifest);
         let collector = Collector::start(&mut storage.waits, options)?;
-        let acquisitions = match level {
-            Level::Contention => None,
-            Level::Acquisitions => {
-                Some(acquisitions::Collector::start(&mut storage.acquisitions, &collector, options)?)
-            }
+        let acquisitions = if options.acquisitions {
+            let symbols = KernelSymbols::read(Path::new("/proc/kallsyms")).unwrap_or_default();
+            Some(acquisitions::Collector::start(&mut storage.acquisitions, &collector, options, &symbols)?)
+        } else {
+            None
         };
         let writer = Writer::create(folder, &manifest)?;
         // After loading: the programs have symbols themselves, which stand at the top of every stack.
@@ -151,6 +136,9 @@ impl<'obj> Recorder<'obj> {
         let wanted = manifest.options.filters.iter().filter(|filter| filter.field == "tenant");
         let wanted_tenants = wanted.flat_map(|filter| filter.values.clone()).collect();
         let bucket = Duration::from_nanos(manifest.options.bucket_ns);
+        let mut weights = [1; 16];
+        options.profile.sample.iter().for_each(|&(lock_type, every)| weights[lock_type as usize & 15] = every);
+        let started = Instant::now();
         let mut recorder = Self {
             tenants: Tenants::new(options.tenant_by.clone(), Namer::new(layout)),
             acquisitions,
@@ -167,12 +155,16 @@ impl<'obj> Recorder<'obj> {
             shares: Vec::new(),
             lost: Losses::none(),
             bucket,
-            started: Instant::now(),
+            started,
             next_bucket: 1,
             wanted_tenants,
             waits: 0,
             wait_ns: 0,
             acquired: 0,
+            weights,
+            whole_stacks: options.profile.measures(|stat| stat == Stat::Stack),
+            bucket_start: started,
+            phases: vec![(0, FIRST_PHASE.to_owned())],
         };
         recorder.find_sandboxes();
         recorder.write_manifest()?;
@@ -212,8 +204,7 @@ impl<'obj> Recorder<'obj> {
         }
         self.collector.detach();
         let duration = self.started.elapsed();
-        let start = self.started + self.bucket * (self.next_bucket - 1);
-        let result = self.write_bucket(start.min(Instant::now()));
+        let result = self.write_bucket(Instant::now());
         self.manifest.clock.duration_ns = nanoseconds(duration);
         self.manifest.exit_status = exit_status;
         self.manifest.ended = ended;
@@ -243,9 +234,19 @@ impl<'obj> Recorder<'obj> {
         self.manifest.notes.push(error.to_string());
     }
 
-    fn end_bucket(&mut self, tick: Instant) -> Result<(), Error> {
-        let start = tick - self.bucket;
-        let result = self.write_bucket(start);
+    /// Begins a new phase: what comes from now on stands in time buckets of its own.
+    ///
+    /// # Errors
+    /// As [`pump`](Self::pump).
+    pub fn mark(&mut self, phase: &str) -> Result<(), Error> {
+        self.end_bucket(Instant::now())?;
+        self.phases.push((nanoseconds(self.bucket_start - self.started), phase.to_owned()));
+        Ok(())
+    }
+
+    /// Ends a time bucket where the next one begins.
+    fn end_bucket(&mut self, next: Instant) -> Result<(), Error> {
+        let result = self.write_bucket(next);
         // A recorder that was held up does not make up for buckets in which it did not turn.
         let passed = self.started.elapsed().as_nanos() / self.bucket.as_nanos().max(1);
         self.next_bucket = u32::try_from(passed).unwrap_or(u32::MAX - 1) + 1;
@@ -256,7 +257,8 @@ impl<'obj> Recorder<'obj> {
         result
     }
 
-    fn write_bucket(&mut self, start: Instant) -> Result<(), Error> {
+    fn write_bucket(&mut self, next: Instant) -> Result<(), Error> {
+        let start = std::mem::replace(&mut self.bucket_start, next);
         let old = self.collector.turn();
         let records = self.collector.poll(Duration::ZERO)?;
         self.take_in(records);
@@ -285,6 +287,7 @@ impl<'obj> Recorder<'obj> {
         self.writer.append(Table::Events, &rows::events(&events))?;
         self.writer.append(Table::Acquisitions, &rows::acquisitions(time_ns, &acquired))?;
         self.writer.append(Table::Inits, &rows::inits(&inits))?;
+        self.writer.append(Table::Phases, &rows::phases(&std::mem::take(&mut self.phases)))?;
         self.write_manifest()
     }
 
@@ -371,6 +374,9 @@ impl<'obj> Recorder<'obj> {
 
 /// How long records lie in the ring buffer at the most. A stack that is new is walked so long at each of its waits.
 const SLICE: Duration = Duration::from_millis(50);
+
+/// The phase before the first that was named.
+const FIRST_PHASE: &str = "start";
 
 const NO_SYMBOLS: &str = "/proc/kallsyms shows no addresses (kernel.kptr_restrict): stacks have no function names";
 

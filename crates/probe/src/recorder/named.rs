@@ -123,6 +123,9 @@ impl Recorder<'_> {
             holder: named.then(|| (holder.tid, holder.tgid, escape::c_text(&holder.comm))),
             holder_tenant: self.tenant(kernel),
             holder_stack: self.stacks.number(event.holder_stack),
+            holder_site: self.acquired_at(holder.site, holder.beyond),
+            holder_cpu: (holder.site != 0).then_some(holder.cpu),
+            holder_mode: Mode::from_code(holder.mode).filter(|_| holder.site != 0),
             release_stack: self.stacks.number(event.release_stack),
             method: Method::from_code(method).unwrap_or(Method::Unknown),
         }

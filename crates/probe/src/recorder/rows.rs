@@ -58,6 +58,9 @@ pub struct EventRow {
     pub holder: Option<(u32, u32, String)>,
     pub holder_tenant: u32,
     pub holder_stack: u64,
+    pub holder_site: u64,
+    pub holder_cpu: Option<u32>,
+    pub holder_mode: Option<Mode>,
     pub release_stack: u64,
     pub method: Method,
 }
@@ -81,26 +84,52 @@ pub struct AcquiredRow {
     pub failed: u64,
     pub waits: u64,
     pub wait_ns: u64,
+    pub wait_min_ns: u64,
     pub wait_max_ns: u64,
     pub holds: u64,
     pub hold_ns: u64,
+    pub hold_min_ns: u64,
     pub hold_max_ns: u64,
-    pub octaves: [u64; 32],
+    pub cross_cpu: u64,
+    pub cross_cpu_waits: u64,
+    pub cross_node: u64,
+    pub mode_changes: u64,
+    pub longest_run: u32,
+    pub hold_octaves: [u64; 32],
+    pub wait_octaves: [u64; 32],
 }
 
 impl AcquiredRow {
-    /// Adds the sums of one CPU.
-    pub fn add(&mut self, sum: &Sum) {
-        self.acquisitions += sum.acquisitions;
-        self.failed += sum.failed;
-        self.waits += sum.waits;
-        self.wait_ns += sum.wait_ns;
+    /// Adds the sums of one CPU, of which each acquisition stands for `weight`.
+    pub fn add(&mut self, sum: &Sum, weight: u64) {
+        let shortest = |mine: u64, count: u64, theirs: u64, counted: u64| match (count, counted) {
+            (_, 0) => mine,
+            (0, _) => theirs,
+            _ => mine.min(theirs),
+        };
+        self.wait_min_ns = shortest(self.wait_min_ns, self.waits, sum.wait_min_ns, sum.waits);
+        self.hold_min_ns = shortest(self.hold_min_ns, self.holds, sum.hold_min_ns, sum.holds);
         self.wait_max_ns = self.wait_max_ns.max(sum.wait_max_ns);
-        self.holds += sum.holds;
-        self.hold_ns += sum.hold_ns;
         self.hold_max_ns = self.hold_max_ns.max(sum.hold_max_ns);
-        for (mine, theirs) in self.octaves.iter_mut().zip(sum.octaves) {
-            *mine += u64::from(theirs);
+        self.longest_run = self.longest_run.max(sum.longest_run);
+        for (mine, theirs) in [
+            (&mut self.acquisitions, sum.acquisitions),
+            (&mut self.failed, sum.failed),
+            (&mut self.waits, sum.waits),
+            (&mut self.wait_ns, sum.wait_ns),
+            (&mut self.holds, sum.holds),
+            (&mut self.hold_ns, sum.hold_ns),
+            (&mut self.cross_cpu, sum.cross_cpu),
+            (&mut self.cross_cpu_waits, sum.cross_cpu_waits),
+            (&mut self.cross_node, sum.cross_node),
+            (&mut self.mode_changes, sum.mode_changes),
+        ] {
+            *mine += theirs * weight;
+        }
+        let histograms =
+            [(&mut self.hold_octaves, &sum.hold_octaves), (&mut self.wait_octaves, &sum.wait_octaves)];
+        for (mine, theirs) in histograms {
+            mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| *mine += u64::from(*theirs) * weight);
         }
     }
 }
@@ -252,6 +281,9 @@ pub fn events(rows: &[EventRow]) -> RecordBatch {
         column!(StringArray?, rows, row => row.holder.as_ref().map(|holder| holder.2.as_str())),
         column!(UInt32Array, rows, row => row.holder_tenant),
         column!(UInt64Array, rows, row => row.holder_stack),
+        column!(UInt64Array, rows, row => row.holder_site),
+        column!(UInt32Array?, rows, row => row.holder_cpu),
+        column!(StringArray?, rows, row => row.holder_mode.map(Mode::name)),
         column!(UInt64Array, rows, row => row.release_stack),
         column!(StringArray, rows, row => row.method.name()),
     ];
@@ -299,9 +331,15 @@ pub fn frames(rows: &[FrameRow]) -> RecordBatch {
 }
 
 pub fn acquisitions(time_ns: u64, rows: &[(AcquiredKey, AcquiredRow)]) -> RecordBatch {
-    let filled = |row: &AcquiredRow| row.octaves.into_iter().enumerate().filter(|(_, holds)| *holds > 0);
-    let octaves = rows.iter().map(|(_, row)| filled(row).map(|(octave, _)| octave as u16));
-    let counts = rows.iter().map(|(_, row)| filled(row).map(|(_, holds)| holds));
+    type Octaves = fn(&AcquiredRow) -> [u64; 32];
+    let filled = |row: &AcquiredRow, octaves: Octaves| {
+        octaves(row).into_iter().enumerate().filter(|(_, count)| *count > 0)
+    };
+    let octaves = |of: Octaves| {
+        lists::<UInt16Type>(rows.iter().map(|(_, row)| filled(row, of).map(|(octave, _)| octave as u16)))
+    };
+    let counts =
+        |of: Octaves| lists::<UInt64Type>(rows.iter().map(|(_, row)| filled(row, of).map(|(_, count)| count)));
     let columns = vec![
         column!(UInt64Array, rows, _row => time_ns),
         column!(UInt64Array, rows, row => row.0.lock),
@@ -315,12 +353,21 @@ pub fn acquisitions(time_ns: u64, rows: &[(AcquiredKey, AcquiredRow)]) -> Record
         column!(UInt64Array, rows, row => row.1.failed),
         column!(UInt64Array, rows, row => row.1.waits),
         column!(UInt64Array, rows, row => row.1.wait_ns),
+        column!(UInt64Array, rows, row => row.1.wait_min_ns),
         column!(UInt64Array, rows, row => row.1.wait_max_ns),
         column!(UInt64Array, rows, row => row.1.holds),
         column!(UInt64Array, rows, row => row.1.hold_ns),
+        column!(UInt64Array, rows, row => row.1.hold_min_ns),
         column!(UInt64Array, rows, row => row.1.hold_max_ns),
-        lists::<UInt16Type>(octaves),
-        lists::<UInt64Type>(counts),
+        column!(UInt64Array, rows, row => row.1.cross_cpu),
+        column!(UInt64Array, rows, row => row.1.cross_cpu_waits),
+        column!(UInt64Array, rows, row => row.1.cross_node),
+        column!(UInt64Array, rows, row => row.1.mode_changes),
+        column!(UInt32Array, rows, row => row.1.longest_run),
+        octaves(|row| row.hold_octaves),
+        counts(|row| row.hold_octaves),
+        octaves(|row| row.wait_octaves),
+        counts(|row| row.wait_octaves),
     ];
     batch(Table::Acquisitions, columns)
 }
@@ -338,6 +385,14 @@ pub fn inits(rows: &[InitRow]) -> RecordBatch {
         column!(StringArray, rows, row => row.name.as_str()),
     ];
     batch(Table::Inits, columns)
+}
+
+pub fn phases(rows: &[(u64, String)]) -> RecordBatch {
+    let columns = vec![
+        column!(UInt64Array, rows, row => row.0),
+        column!(StringArray, rows, row => row.1.as_str()),
+    ];
+    batch(Table::Phases, columns)
 }
 
 pub fn tenants(rows: &[TenantRow]) -> RecordBatch {
@@ -368,6 +423,7 @@ mod tests {
             stacks(&[]),
             frames(&[]),
             tenants(&[]),
+            phases(&[]),
         ];
         assert!(batches.iter().all(|batch| batch.num_rows() == 0));
     }

@@ -113,19 +113,21 @@ impl Stacks {
         self.by_frames.insert(key, number);
     }
 
-    /// The number of the stack that is this site alone; 0 when it is not known.
-    pub fn site(&mut self, address: u64, symbols: &KernelSymbols) -> u64 {
-        if address == 0 {
+    /// The number of the stack of which only these innermost addresses are known; 0 when not even the first is.
+    pub fn site(&mut self, addresses: &[u64], symbols: &KernelSymbols) -> u64 {
+        if addresses.first().is_none_or(|&first| first == 0) {
             return 0;
         }
-        let key = (0, vec![address]);
+        let key = (0, addresses.to_vec());
         if let Some(&number) = self.by_frames.get(&key) {
             return number;
         }
         self.last += 1;
-        self.stacks.push(StackRow { number: self.last, tgid: 0, addresses: vec![address], truncated: true });
-        if self.named.insert((0, address)) {
-            self.frames.push(kernel_frame(symbols, address));
+        self.stacks.push(StackRow { number: self.last, tgid: 0, addresses: addresses.to_vec(), truncated: true });
+        for &address in addresses {
+            if self.named.insert((0, address)) {
+                self.frames.push(kernel_frame(symbols, address));
+            }
         }
         self.by_frames.insert(key, self.last);
         self.last

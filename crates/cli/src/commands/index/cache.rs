@@ -34,7 +34,7 @@ fn name(build_id: &str, basis: Basis, modules: bool) -> String {
 }
 
 /// The index that is asked: the one that was named, or the best in the cache of the running kernel.
-pub(super) fn asked(named: Option<&Path>) -> Result<Index> {
+pub(crate) fn asked(named: Option<&Path>) -> Result<Index> {
     if let Some(path) = named {
         return Ok(Index::open(path)?);
     }

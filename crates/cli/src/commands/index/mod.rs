@@ -2,7 +2,7 @@
 
 mod ask;
 mod build;
-mod cache;
+pub(crate) mod cache;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};

@@ -27,6 +27,7 @@ fn info() -> Info {
             filters: vec![Filter { field: "comm".into(), values: vec!["a\u{202e}b".into(), "c".into()] }],
             max_totals: 16_384,
             buffer_bytes: 4 << 20,
+            ..Options::default()
         },
         clock: Clock { start_unix_ns: 1_794_000_000_000_000_000, start_mono_ns: 5, duration_ns: 12_345_678_901 },
         edges: Edges { began_before: 1, unfinished: 0, ..Edges::default() },

@@ -1,6 +1,8 @@
 //! `lima record`: lock waits of the running kernel into a trace.
 
+pub mod control;
 pub mod options;
+mod profile;
 pub mod session;
 mod units;
 

@@ -6,8 +6,8 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use lima_model::manifest::{self, Filter};
 use lima_model::{LockType, escape};
+use super::profile::ProfileOptions;
 use lima_probe::contention::{Filters, Options, TenantBy, comm_tenant, user_tenant};
-use lima_probe::recorder::Level;
 use lima_probe::tenants::{CgroupLayout, Namer, Users, scan_sandboxes};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -82,6 +82,9 @@ pub struct RecordOptions {
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = lock_type,
           help_heading = "Filters, applied in the kernel")]
     pub lock_type: Vec<LockType>,
+
+    #[command(flatten)]
+    pub profile: ProfileOptions,
 }
 
 /// The levels of tracing.
@@ -91,6 +94,12 @@ pub enum LevelName {
     Contention,
     /// Every acquisition, hold and initialisation besides
     Acquisitions,
+}
+
+impl LevelName {
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 }
 
 /// What makes a tenant.
@@ -106,7 +115,7 @@ pub enum TenantKind {
     User,
 }
 
-fn lock_type(text: &str) -> Result<LockType, String> {
+pub(super) fn lock_type(text: &str) -> Result<LockType, String> {
     LockType::from_name(text).filter(|lock_type| LockType::TRACED.contains(lock_type)).ok_or_else(|| {
         let names: Vec<_> = LockType::TRACED.iter().map(|lock_type| lock_type.name()).collect();
         format!("no such lock type; there are {}", names.join(", "))
@@ -116,7 +125,6 @@ fn lock_type(text: &str) -> Result<LockType, String> {
 /// A recording as the collector wants it.
 #[derive(Debug)]
 pub struct Plan {
-    pub level: Level,
     pub options: Options,
     pub layout: CgroupLayout,
     pub asked: manifest::Options,
@@ -138,31 +146,32 @@ impl RecordOptions {
             TenantKind::Comm => TenantBy::Comm,
             TenantKind::User => TenantBy::User,
         };
-        let level = match self.level {
-            LevelName::Contention => Level::Contention,
-            LevelName::Acquisitions => Level::Acquisitions,
-        };
+        let acquisitions = self.level == LevelName::Acquisitions;
+        let profile = self.profile.plan(acquisitions)?;
         let options = Options {
             threshold_ns: nanoseconds(self.threshold),
             tenant_by,
             user_stacks: self.user_stacks,
             filters: self.filters(&layout)?,
             max_totals: self.max_totals,
-            exact: level == Level::Acquisitions,
+            acquisitions,
+            profile,
             buffer_bytes: u32::try_from(self.buffer)?,
         };
         let asked = manifest::Options {
-            level: level.name().to_owned(),
+            level: self.level.name(),
             threshold_ns: options.threshold_ns,
             bucket_ns: nanoseconds(self.bucket),
             user_stacks: self.user_stacks,
             tenant_by: self.tenant_by.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()),
             cgroup_hierarchy: layout.hierarchy.clone(),
             filters: self.asked_filters(),
+            stats: options.profile.stats.iter().map(|stat| stat.name().to_owned()).collect(),
+            sample: options.profile.sample.iter().map(|&(kind, every)| (kind.name().to_owned(), every)).collect(),
             max_totals: self.max_totals,
             buffer_bytes: self.buffer,
         };
-        Ok(Plan { level, options, layout, asked })
+        Ok(Plan { options, layout, asked })
     }
 
     fn filters(&self, layout: &CgroupLayout) -> Result<Filters> {
@@ -218,13 +227,15 @@ impl RecordOptions {
     /// The filters as they were asked for, for the manifest.
     fn asked_filters(&self) -> Vec<Filter> {
         let numbers = |numbers: &[u32]| numbers.iter().map(u32::to_string).collect();
-        let filters: [(&str, Vec<String>); 7] = [
+        let filters: [(&str, Vec<String>); 9] = [
             ("pid", numbers(&self.pid)),
             ("tid", numbers(&self.tid)),
             ("comm", self.comm.clone()),
             ("cgroup", self.cgroup.iter().map(|path| path.to_string_lossy().into_owned()).collect()),
             ("tenant", self.tenant.clone()),
             ("cpu", self.cpu.as_ref().map(|cpus| numbers(&cpus.0)).unwrap_or_default()),
+            ("lock", self.profile.lock.clone()),
+            ("site", self.profile.site.clone()),
             ("type", self.lock_type.iter().map(|lock_type| lock_type.name().to_owned()).collect()),
         ];
         let asked = filters.into_iter().filter(|(_, values)| !values.is_empty());

@@ -1,5 +1,6 @@
 //! A recording from its start to its end: the command that is recorded, signals, and when it is over.
 
+use super::control::Control;
 use super::options::RecordOptions;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -35,7 +36,9 @@ pub fn record(options: &RecordOptions, folder: &Path) -> Result<Outcome> {
     manifest.command = options.command.iter().map(|word| lima_model::escape::text(word.as_encoded_bytes())).collect();
 
     let mut storage = Storage::default();
-    let mut recorder = Recorder::start(&mut storage, folder, plan.level, &plan.options, plan.layout, manifest)?;
+    let mut recorder = Recorder::start(&mut storage, folder, &plan.options, plan.layout, manifest)?;
+    // Before privileges are given up. Without it the recording has one phase.
+    let control = Control::open().inspect_err(|error| tracing::warn!("`lima mark` will not work: {error:#}")).ok();
     eprintln!("recording into {}{}", super::shown(folder), ends(options));
     if let Err(error) = drop_unneeded() {
         tracing::warn!("cannot give up privileges that are not needed any more: {error}");
@@ -48,7 +51,7 @@ pub fn record(options: &RecordOptions, folder: &Path) -> Result<Outcome> {
         }
     };
 
-    let ended = run(&mut recorder, options.duration, child.as_mut(), &stop);
+    let ended = run(&mut recorder, options.duration, child.as_mut(), &stop, control.as_ref());
     let exit_status = child.and_then(|mut child| child.wait().ok()).map(status_code);
     let summary = match ended {
         Ok(ended) => recorder.finish(ended, exit_status)?,
@@ -73,6 +76,7 @@ fn run(
     duration: Option<Duration>,
     mut child: Option<&mut Child>,
     stop: &Stop,
+    control: Option<&Control>,
 ) -> Result<Ended> {
     let started = Instant::now();
     let end = duration.map(|duration| started + duration);
@@ -80,6 +84,9 @@ fn run(
     let ended = loop {
         let next = Instant::now() + LOOK;
         recorder.pump(end.map_or(next, |end| end.min(next)))?;
+        if let Some(control) = control {
+            control.serve(|phase| Ok(recorder.mark(phase)?))?;
+        }
         if let Some(signal) = stop.asked() {
             match child.as_deref_mut() {
                 // The command ends first, so that its last waits are recorded; a second signal does not wait.

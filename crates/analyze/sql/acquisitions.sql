@@ -20,14 +20,24 @@ SELECT
   END AS method,
   COALESCE(s.site, '[stack missing]') AS site,
   COALESCE(n.name, 'tenant #' || CAST(t.tenant AS VARCHAR)) AS tenant,
+  /*phase*/ 'start' /*end*/ AS phase,
   t.acquisitions,
+  -- Each stands for so many, when only a sample was recorded.
+  /*weight*/ 1 /*end*/ AS weight,
   t.failed,
   t.waits,
   t.wait_ns_total,
+  t.wait_ns_min,
   t.wait_ns_max,
   t.holds,
   t.hold_ns_total,
-  t.hold_ns_max
+  t.hold_ns_min,
+  t.hold_ns_max,
+  t.cross_cpu,
+  t.cross_cpu_waits,
+  t.cross_node,
+  t.mode_changes,
+  t.longest_run
 FROM acquisitions AS t
 LEFT JOIN sites AS s ON s.stack_id = t.stack_id
 LEFT JOIN symbols AS y ON y.address = t.lock

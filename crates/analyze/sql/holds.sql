@@ -3,14 +3,24 @@ SELECT
   /*keys*/ object, method, lock_type, mode /*end*/,
   /*also*/ locks /*end*/,
   acquisitions,
+  -- Of a sample that takes one in w: a count of c is sqrt(c * (w - 1)) off, one standard deviation.
+  CAST(round(sqrt(variance)) AS BIGINT UNSIGNED) AS acquisitions_error,
   failed,
   waits,
   wait_ns_total,
+  wait_ns_min,
+  CASE WHEN waits > 0 THEN wait_ns_total / waits END AS wait_ns_avg,
   wait_ns_max,
   holds,
   hold_ns_total,
+  hold_ns_min,
   CASE WHEN holds > 0 THEN hold_ns_total / holds END AS hold_ns_avg,
-  hold_ns_max
+  hold_ns_max,
+  cross_cpu,
+  cross_cpu_waits,
+  cross_node,
+  mode_changes,
+  longest_run
 FROM (
   SELECT
     /*keys*/ object, method, lock_type, mode /*end*/,
@@ -21,13 +31,21 @@ FROM (
     -- The same address with another life is another lock.
     count(DISTINCT CAST(lock AS VARCHAR) || '#' || CAST(life AS VARCHAR)) AS locks,
     sum(acquisitions) AS acquisitions,
+    sum(CAST(acquisitions AS DOUBLE) * (weight - 1)) AS variance,
     sum(failed) AS failed,
     sum(waits) AS waits,
     sum(wait_ns_total) AS wait_ns_total,
+    min(CASE WHEN waits > 0 THEN wait_ns_min END) AS wait_ns_min,
     max(wait_ns_max) AS wait_ns_max,
     sum(holds) AS holds,
     sum(hold_ns_total) AS hold_ns_total,
-    max(hold_ns_max) AS hold_ns_max
+    min(CASE WHEN holds > 0 THEN hold_ns_min END) AS hold_ns_min,
+    max(hold_ns_max) AS hold_ns_max,
+    sum(cross_cpu) AS cross_cpu,
+    sum(cross_cpu_waits) AS cross_cpu_waits,
+    sum(cross_node) AS cross_node,
+    sum(mode_changes) AS mode_changes,
+    max(longest_run) AS longest_run
   FROM acquired
   GROUP BY /*keys*/ object, method, lock_type, mode /*end*/
 ) AS sums

@@ -26,6 +26,7 @@ SELECT
   COALESCE(w.name, 'tenant #' || CAST(t.waiter_tenant AS VARCHAR)) AS waiter_tenant,
   COALESCE(h.name, 'tenant #' || CAST(t.holder_tenant AS VARCHAR)) AS holder_tenant,
   t.method AS holder_method,
+  /*phase*/ 'start' /*end*/ AS phase,
   /*measures*/
   t.time_ns,
   t.waits,

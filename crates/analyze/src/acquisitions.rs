@@ -18,8 +18,11 @@ impl Analysis {
             By::Tenant => ("tenant", "objects, locks"),
             By::Type => ("lock_type, mode", "objects, locks"),
             By::Time => ("time_ns", "objects, locks"),
-            By::Stack | By::Task | By::Event => bail!(
-                "acquisitions are not known by {}: there are `--by object`, `lock`, `site`, `tenant`, `type` and `time`",
+            By::Phase => ("phase", "objects, locks"),
+            By::Stack => ("stack_id, lock_type, mode", OBJECT_AND_LOCKS),
+            By::Task | By::Event => bail!(
+                "acquisitions are not known by {}: there are `--by object`, `lock`, `site`, `stack`, `tenant`, `type`, `time` \
+                 and `phase`",
                 query.by.name()
             ),
         };
@@ -30,14 +33,18 @@ impl Analysis {
         let sort = query.sort.clone().unwrap_or_else(|| order.to_owned());
         let frame = sorted_by(frame, &sort, keys.0, query.by)?;
         let schema = frame.schema().as_arrow().clone();
-        cut(query, sort, &schema, &self.engine.collect(frame)?)
+        let mut report = cut(query, sort, &schema, &self.engine.collect(frame)?)?;
+        if query.by == By::Stack {
+            report.rows = self.with_frames(report.rows);
+        }
+        Ok(report)
     }
 
     /// Potential interference: one row for each object and pair of tenants that both acquire some of its locks: `object`,
     /// `method`, `lock_type`, `holder_tenant`, `other_tenant`, `locks` (that both acquire), and of the first tenant on
     /// these `acquisitions` and `hold_ns_total`. Most acquisitions first.
-    pub(crate) fn potential(&self, object: &[Filter], tenant: Option<&str>) -> Result<Rows> {
-        self.narrow(Source::Acquisitions, object)?;
+    pub(crate) fn potential(&self, filters: &[Filter], tenant: Option<&str>) -> Result<Rows> {
+        self.narrow(Source::Acquisitions, filters)?;
         self.engine.keep("by_lock", include_str!("../sql/by_lock.sql"))?;
         let mut frame = self.engine.prepare(include_str!("../sql/potential.sql"))?;
         if let Some(tenant) = tenant {

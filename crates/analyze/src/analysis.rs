@@ -3,6 +3,7 @@
 use crate::about::About;
 use crate::engine::Engine;
 use crate::filter::{self, Filter, Source};
+use crate::phases::{self, Phases};
 use crate::stacks::Stacks;
 use crate::statement;
 use crate::tenants::Tenants;
@@ -17,7 +18,8 @@ use std::sync::Arc;
 /// What of a single wait has no place in the totals.
 const SINGLE: &str = "t.begin_ns, t.wait_ns, t.spin_ns, t.sleep_ns, t.held_ns, t.other_held_ns, t.free_ns, t.unknown_ns, \
     CASE WHEN t.result < 0 THEN -CAST(t.result AS BIGINT) END AS errno, t.cpu, t.comm, t.tid, t.tgid, \
-    t.holder_comm, t.holder_tid, t.holder_tgid, t.holder_stack_id, t.release_stack_id";
+    t.holder_comm, t.holder_tid, t.holder_tgid, t.holder_stack_id, t.holder_site_id, t.holder_cpu, t.holder_mode, \
+    t.release_stack_id";
 
 /// A trace whose tables can be asked.
 #[derive(Debug)]
@@ -63,13 +65,19 @@ impl Analysis {
         add_sites(&engine, &stacks)?;
         add_symbols(&engine, &stacks)?;
         let tenants = add_tenants(&engine)?;
+        let phases = Phases::read(&engine)?;
+        let in_phase = |statement, time| statement::with(statement, "/*phase*/", &phases.of(time));
         let waits = include_str!("../sql/waits.sql");
-        engine.name("all_waits", engine.prepare(waits)?)?;
-        let single = statement::with(waits, "/*table*/", "events");
+        engine.name("all_waits", engine.prepare(&in_phase(waits, "t.time_ns"))?)?;
+        // As in the totals, a wait belongs where it ends.
+        let single = statement::with(&in_phase(waits, "(t.begin_ns + t.wait_ns)"), "/*table*/", "events");
         let single = statement::with(&single, "/*measures*/", SINGLE);
         engine.name("all_single_waits", engine.prepare(&single)?)?;
-        engine.name("all_acquired", engine.prepare(include_str!("../sql/acquisitions.sql"))?)?;
-        engine.name("all_task_waits", engine.prepare(include_str!("../sql/task_waits.sql"))?)?;
+        let acquired = in_phase(include_str!("../sql/acquisitions.sql"), "t.time_ns");
+        let acquired = statement::with(&acquired, "/*weight*/", &phases::weight(&about.manifest));
+        engine.name("all_acquired", engine.prepare(&acquired)?)?;
+        let tasks = in_phase(include_str!("../sql/task_waits.sql"), "t.time_ns");
+        engine.name("all_task_waits", engine.prepare(&tasks)?)?;
         Ok(Self { about, engine, stacks, tenants })
     }
 

@@ -6,6 +6,9 @@ use crate::report::{By, Query, Report, Sums, sorted};
 use crate::table::{self, Column, Kind, Rows, Value};
 use anyhow::Result;
 
+/// Columns of stacks, with `_id` behind the name as long as they are numbers.
+const STACKS: [&str; 5] = ["stack", "user_stack", "holder_stack", "holder_site", "release_stack"];
+
 impl Analysis {
     /// The waits that the trace keeps one by one. There may be millions: only those that were asked for leave the
     /// engine.
@@ -45,15 +48,14 @@ impl Analysis {
             rows.remove("user_stack_id");
         }
         for position in 0..rows.columns.len() {
-            let Some(name) = rows.columns[position].name.strip_suffix("stack_id").map(|of| format!("{of}stack")) else {
-                continue;
-            };
+            let id = rows.columns[position].name.strip_suffix("_id");
+            let Some(name) = id.filter(|name| STACKS.contains(name)).map(str::to_owned) else { continue };
             for row in &mut rows.rows {
                 row[position] = match (&*name, &row[position]) {
                     ("user_stack", &Value::Number(id)) if id != 0 => Value::Texts(self.stacks.user_frames(id)),
                     // A waiter's stack that is missing is a loss; whoever held the lock may have had none to show.
                     ("stack", &Value::Number(id)) => Value::Texts(self.stacks.kernel_frames(id, true)),
-                    ("holder_stack" | "release_stack", &Value::Number(id)) if id != 0 => {
+                    ("holder_stack" | "holder_site" | "release_stack", &Value::Number(id)) if id != 0 => {
                         Value::Texts(self.stacks.kernel_frames(id, true))
                     }
                     _ => Value::Missing,

@@ -44,6 +44,7 @@ const WAITS: &[(&str, Compare)] = &[
     ("type", Compare::Text("lock_type")),
     ("mode", Compare::Text("mode")),
     ("context", Compare::Text("context")),
+    ("phase", Compare::Text("phase")),
     ("site", Compare::Text("site")),
     ("function", Compare::Function),
     ("tenant", Compare::Tenant("waiter_tenant")),
@@ -53,6 +54,7 @@ const WAITS: &[(&str, Compare)] = &[
 
 const TASKS: &[(&str, Compare)] = &[
     ("type", Compare::Text("lock_type")),
+    ("phase", Compare::Text("phase")),
     ("tenant", Compare::Tenant("tenant")),
     ("comm", Compare::Text("comm")),
     ("pid", Compare::Number("tgid")),
@@ -66,6 +68,7 @@ const ACQUISITIONS: &[(&str, Compare)] = &[
     ("type", Compare::Text("lock_type")),
     ("mode", Compare::Text("mode")),
     ("context", Compare::Text("context")),
+    ("phase", Compare::Text("phase")),
     ("site", Compare::Text("site")),
     ("function", Compare::Function),
     ("tenant", Compare::Tenant("tenant")),

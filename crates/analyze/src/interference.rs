@@ -16,6 +16,8 @@ pub struct Who {
     pub object: Option<String>,
     /// Waits of, or because of, tenants that fit this pattern, or are spelled so; all without.
     pub tenant: Option<String>,
+    /// The phase of the recording; all without.
+    pub phase: Option<String>,
     /// How many objects, those with the longest waits first; all without.
     pub top: Option<usize>,
 }
@@ -44,8 +46,10 @@ pub struct Interference {
 impl Analysis {
     /// Tells who made whom wait.
     pub fn interference(&self, who: &Who) -> Result<Interference> {
-        let object = who.object.as_deref().map(|pattern| Filter::new("object", pattern)).transpose()?;
-        self.narrow(Source::Waits, object.as_slice())?;
+        let filters = [("object", &who.object), ("phase", &who.phase)].into_iter();
+        let filters = filters.filter_map(|(key, pattern)| Some(Filter::new(key, pattern.as_deref()?)));
+        let filters = filters.collect::<Result<Vec<_>>>()?;
+        self.narrow(Source::Waits, &filters)?;
         self.engine.keep("blame", include_str!("../sql/blame.sql"))?;
         let mut frame = self.engine.prepare(include_str!("../sql/interference.sql"))?;
         if let Some(tenant) = &who.tenant {
@@ -70,7 +74,7 @@ impl Analysis {
         let excess =
             excess.first().map(|batch| table::rows(&batch.schema(), std::slice::from_ref(batch), 1)).transpose()?;
         let excess_ns = excess.filter(|rows| !rows.rows.is_empty()).map_or(0, |rows| rows.number(0, "excess_ns"));
-        let potential = self.potential(object.as_slice(), who.tenant.as_deref())?;
+        let potential = self.potential(&filters, who.tenant.as_deref())?;
         Ok(Interference { rows, all, potential, whole, cut, excess_ns })
     }
 }

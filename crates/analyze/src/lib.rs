@@ -21,6 +21,7 @@ pub mod filter;
 mod histograms;
 mod interference;
 pub mod pattern;
+mod phases;
 mod report;
 pub mod stacks;
 mod statement;

@@ -29,6 +29,8 @@ pub enum By {
     Type,
     /// A bucket of time.
     Time,
+    /// A phase of the recording.
+    Phase,
     /// A single wait.
     Event,
 }
@@ -107,6 +109,7 @@ impl By {
         Self::Tenant,
         Self::Type,
         Self::Time,
+        Self::Phase,
         Self::Event,
     ];
 
@@ -121,6 +124,7 @@ impl By {
             Self::Tenant => "tenant",
             Self::Type => "type",
             Self::Time => "time",
+            Self::Phase => "phase",
             Self::Event => "event",
         }
     }
@@ -136,6 +140,7 @@ impl By {
             Self::Tenant => ("waiter_tenant", "objects, locks"),
             Self::Type => ("lock_type, mode", "objects, locks"),
             Self::Time => ("time_ns", "objects, locks"),
+            Self::Phase => ("phase", "objects, locks"),
         };
         Some(Shape { keys, also })
     }

@@ -2,9 +2,9 @@
 
 use crate::pattern;
 use anyhow::{Context, Result};
-use lima_model::machinery::{Part, is_border, part};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{UInt32Type, UInt64Type};
+use lima_model::machinery::{Part, is_border, part};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Where a kernel stack waits.

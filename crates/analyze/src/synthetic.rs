@@ -65,6 +65,10 @@ pub struct Synthetic {
     pub events: Vec<Event>,
     /// The acquisitions.
     pub acquired: Vec<Acquired>,
+    /// Lock types of which a sample was recorded, one in so many.
+    pub sample: BTreeMap<String, u32>,
+    /// Begin and name of phases.
+    pub phases: Vec<(u64, String)>,
     /// The tasks.
     pub tasks: Vec<TaskTotal>,
     /// Stacks: id, process (`None`: the kernel), addresses.
@@ -136,6 +140,8 @@ impl Synthetic {
             totals: vec![inode, back, spin, rwsem],
             events: Self::sample_events(),
             acquired: Vec::new(),
+            sample: BTreeMap::new(),
+            phases: Vec::new(),
             tasks: vec![
                 (100, "fio".into(), 4, "mutex", 2, 100 * ms),
                 (200, "dd".into(), 3, "spinlock", 1_000, 1_500_000),
@@ -217,6 +223,7 @@ impl Synthetic {
         manifest.kernel = Kernel { release: "6.18.44".into(), cpus: 2, ..Kernel::default() };
         manifest.clock.duration_ns = 2_000_000_000;
         manifest.options.bucket_ns = 1_000_000_000;
+        manifest.options.sample = self.sample.clone();
         manifest.ended = Ended::Duration;
         manifest.losses = self.losses.clone();
         manifest.notes = self.notes.clone();
@@ -251,6 +258,7 @@ impl Synthetic {
             (Table::Stacks, self.stacks()?),
             (Table::Frames, self.frames()?),
             (Table::Tenants, self.tenants()?),
+            (Table::Phases, self.phases()?),
         ])
     }
 
@@ -351,6 +359,12 @@ impl Synthetic {
                 Arc::new(rows.iter().map(|_| None::<String>).collect::<StringArray>()),
             ],
         )?)
+    }
+
+    fn phases(&self) -> Result<RecordBatch> {
+        let begins = UInt64Array::from_iter_values(self.phases.iter().map(|row| row.0));
+        let names = StringArray::from_iter_values(self.phases.iter().map(|row| &row.1));
+        Ok(RecordBatch::try_new(Table::Phases.schema(), vec![Arc::new(begins), Arc::new(names)])?)
     }
 
     fn tenants(&self) -> Result<RecordBatch> {

@@ -357,3 +357,36 @@ fn potential_interference_is_acquisitions_of_locks_in_common() {
     do_renameat2() | b | a | 1 | 10 | 5000000
     "#);
 }
+
+#[test]
+fn a_phase_has_what_came_after_its_mark() {
+    let mut trace = Synthetic::sample().with_acquisitions();
+    let whole = trace.analysis().unwrap().report(&Query { by: By::Phase, ..Query::default() }).unwrap();
+    assert_eq!((whole.rows.rows.len(), whole.rows.text(0, "phase")), (1, "start"));
+    // Names are other people's words.
+    trace.phases = vec![(0, "start".into()), (1_000_000_000, "it's warm".into())];
+    let analysis = trace.analysis().unwrap();
+    let report = analysis.report(&Query { by: By::Phase, ..Query::default() }).unwrap();
+    let phases: Vec<_> = (0..report.rows.rows.len()).map(|row| report.rows.text(row, "phase").to_owned()).collect();
+    assert_eq!(phases.len(), 2, "{phases:?}");
+    assert_eq!(report.whole, whole.whole);
+    let only = |filter: &str| {
+        let filters = vec![filter.parse().unwrap()];
+        analysis.report(&Query { filters, ..Query::default() }).unwrap().whole.waits
+    };
+    assert_eq!(only("phase=it's warm") + only("phase=start"), whole.whole.waits);
+    assert!(only("phase=it's warm") > 0 && only("phase=start") > 0);
+}
+
+#[test]
+fn a_sample_says_how_far_it_may_be_off() {
+    let mut trace = Synthetic::sample().with_acquisitions();
+    let error = |trace: &Synthetic| {
+        let report = trace.analysis().unwrap().report(&Query { acquisitions: true, ..Query::default() }).unwrap();
+        (report.rows.text(0, "lock_type").to_owned(), report.rows.number(0, "acquisitions_error"))
+    };
+    assert_eq!(error(&trace), ("spinlock".to_owned(), 0));
+    trace.sample.insert("spinlock".to_owned(), 17);
+    // Of 1007: the root of 1007 * 16.
+    assert_eq!(error(&trace), ("spinlock".to_owned(), 127));
+}

@@ -13,7 +13,8 @@
 //! - [`escape`]: names that other people chose, made safe to show;
 //! - [`spelling`]: tenants as people spell them;
 //! - [`stat`]: what can be measured of acquisitions;
-//! - [`primitive`]: the kernel's lock functions.
+//! - [`primitive`]: the kernel's lock functions;
+//! - [`machinery`]: which functions are part of a lock and not users of it.
 
 pub mod escape;
 pub mod histogram;

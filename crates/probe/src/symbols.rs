@@ -94,7 +94,11 @@ impl KernelSymbols {
         code.filter_map(|(index, entry)| {
             let next = self.entries[index..].iter().find(|next| next.address > entry.address)?;
             let size = u32::try_from(next.address - entry.address).ok()?;
-            Some(Function { name: &self.text[entry.name as usize..entry.module as usize], address: entry.address, size })
+            Some(Function {
+                name: &self.text[entry.name as usize..entry.module as usize],
+                address: entry.address,
+                size,
+            })
         })
     }
 

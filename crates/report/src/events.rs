@@ -51,6 +51,7 @@ fn block(about: &About, rows: &Rows, row: usize) -> String {
     for (label, column) in [
         ("waiting in", "stack"),
         ("called from", "user_stack"),
+        ("the holder acquired it in", "holder_site"),
         ("the holder slept in", "holder_stack"),
         ("the lock was let go in", "release_stack"),
     ] {

@@ -3,8 +3,9 @@
 use crate::units::{count, duration, of};
 use lima_analyze::{About, Sums};
 use lima_model::escape;
-use lima_model::manifest::Ended;
+use lima_model::manifest::{Ended, Hook};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
@@ -32,7 +33,35 @@ pub fn acquired(about: &About, whole: &Sums) -> String {
         duration(whole.wait_ns_total),
         of(whole.waits, "wait", "waits"),
     );
+    let manifest = &about.manifest;
+    let sample: Vec<_> = manifest.options.sample.iter().map(|(kind, every)| format!("{kind} 1 in {every}")).collect();
+    if !sample.is_empty() {
+        let _ = writeln!(out, "estimated from a sample: {} (+-: one standard deviation)", sample.join(", "));
+    }
+    for line in not_traced(&manifest.hooks) {
+        let _ = writeln!(out, "not traced: {line}");
+    }
     out
+}
+
+/// What is missing from a trace of acquisitions, by type and operation: where none of the functions is traced, and where
+/// the kernel refused one.
+pub fn not_traced(hooks: &[Hook]) -> Vec<String> {
+    let mut families: BTreeMap<(&str, &str), Vec<&Hook>> = BTreeMap::new();
+    for hook in hooks.iter().filter(|hook| hook.state != "not asked for") {
+        families.entry((&hook.lock_type, &hook.operation)).or_default().push(hook);
+    }
+    let mut lines = Vec::new();
+    for ((lock_type, operation), hooks) in families {
+        if hooks.iter().all(|hook| hook.state == "missing") {
+            lines.push(format!("{lock_type} {operation}: this kernel has no function for it that can be traced"));
+        }
+        let refused = hooks.iter().filter(|hook| !["missing", "attached"].contains(&hook.state.as_str()));
+        lines.extend(refused.map(|hook| {
+            format!("{lock_type} {operation} by {}: {}", name(&hook.function), escape::terminal(&hook.state))
+        }));
+    }
+    lines
 }
 
 /// Which trace it is.

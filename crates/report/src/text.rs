@@ -5,7 +5,7 @@ use crate::frame;
 use crate::grid::{Align, Grid};
 use crate::units::{count, duration, of, percent};
 use lima_analyze::{About, By, Kind, Report, Rows, Value};
-use lima_model::escape;
+use lima_model::{Stat, escape};
 use std::fmt::Write;
 
 /// A column as it is shown: made of one or two columns of the report.
@@ -62,6 +62,34 @@ const ACQUISITION_MEASURES: &[Shown] = &[
     Shown::As("wait_ns_max", "max"),
 ];
 
+/// What is shown of acquisitions beyond that, when it was measured.
+const ASKED: &[(Stat, &[Shown])] = &[
+    (Stat::CrossCpu, &[Shown::As("cross_cpu", "other CPU"), Shown::As("cross_cpu_waits", "and waited")]),
+    (Stat::CrossNode, &[Shown::As("cross_node", "other node")]),
+    (Stat::ReaderWriter, &[Shown::As("mode_changes", "r/w changes")]),
+    (Stat::Batch, &[Shown::As("longest_run", "in a row")]),
+];
+
+/// The measures of acquisitions that a trace has.
+fn acquisition_measures(about: &About) -> Vec<Shown> {
+    let options = &about.manifest.options;
+    let has = |stat: Stat| options.stats.is_empty() || options.stats.iter().any(|name| *name == *stat.name());
+    let of_waits = [Stat::Wait, Stat::WaitHist, Stat::FastSlow].into_iter().any(has);
+    let mut measures = ACQUISITION_MEASURES.to_vec();
+    measures.retain(|measure| match measure {
+        Shown::As("waits", _) => of_waits,
+        Shown::As("wait_ns_total" | "wait_ns_max", _) => has(Stat::Wait),
+        Shown::As("hold_ns_total" | "hold_ns_avg" | "hold_ns_max", _) => has(Stat::Hold),
+        _ => true,
+    });
+    if !options.sample.is_empty() {
+        measures.insert(1, Shown::As("acquisitions_error", "+-"));
+    }
+    let asked = |stat: Stat| options.stats.iter().any(|name| *name == *stat.name());
+    measures.extend(ASKED.iter().filter(|(stat, _)| asked(*stat)).flat_map(|(_, shown)| *shown));
+    measures
+}
+
 /// A report as text. Lines are broken at `width` columns when it is given.
 pub fn report(about: &About, report: &Report, width: Option<usize>) -> String {
     let mut out = match report.by {
@@ -113,7 +141,7 @@ fn nothing(report: &Report) -> &'static str {
 }
 
 fn table(about: &About, report: &Report, width: Option<usize>) -> String {
-    let columns = columns(report);
+    let columns = columns(about, report);
     let sort = columns.iter().find(|column| matches!(column, Shown::As(name, _) if *name == report.sort));
     let sort = sort.map(|column| heading(*column, &report.rows).0);
     let mut grid = Grid::new(columns.iter().map(|column| heading(*column, &report.rows))).spare(
@@ -126,7 +154,7 @@ fn table(about: &About, report: &Report, width: Option<usize>) -> String {
 }
 
 /// What is shown of a report: who or what a row is, how much, and the column that it is sorted by.
-fn columns(report: &Report) -> Vec<Shown> {
+fn columns(about: &About, report: &Report) -> Vec<Shown> {
     let keys: &[Shown] = match report.by {
         By::Object => &[Shown::As("object", "object"), Shown::Type],
         By::Lock => &[Shown::As("lock", "lock"), Shown::Type, Shown::MainObject],
@@ -141,17 +169,18 @@ fn columns(report: &Report) -> Vec<Shown> {
         By::Tenant if report.acquisitions => &[Shown::As("tenant", "tenant")],
         By::Tenant => &[Shown::As("waiter_tenant", "tenant")],
         By::Time => &[Shown::Time],
+        By::Phase => &[Shown::As("phase", "phase")],
     };
     let measures = match report.by {
-        _ if report.acquisitions => ACQUISITION_MEASURES,
-        By::Task => TASK_MEASURES,
-        _ => MEASURES,
+        _ if report.acquisitions => acquisition_measures(about),
+        By::Task => TASK_MEASURES.to_vec(),
+        _ => MEASURES.to_vec(),
     };
     let found: &[Shown] = match report.by {
         By::Object | By::Lock => &[Shown::As("method", "found by")],
         _ => &[],
     };
-    let mut columns: Vec<_> = [keys, measures].concat();
+    let mut columns: Vec<_> = [keys, &measures].concat();
     let shown = columns.iter().any(|column| match column {
         Shown::As(name, _) | Shown::Part(name, _) => *name == report.sort,
         Shown::Type => ["lock_type", "mode"].contains(&&*report.sort),
@@ -176,6 +205,7 @@ const SORTABLE: &[(&str, &str)] = &[
     ("spin_ns_total", "spinning"),
     ("sleep_ns_total", "asleep"),
     ("holds", "holds"),
+    ("hold_ns_min", "shortest"),
     ("locks", "locks"),
     ("objects", "objects"),
 ];
@@ -256,6 +286,24 @@ fn stacks(report: &Report) -> String {
             out.push('\n');
         }
         let ns = |name| duration(rows.number(row, name));
+        if report.acquisitions {
+            let _ = writeln!(
+                out,
+                "{}, held for {}, avg {}, longest {}; waited {} in {}: {} {}",
+                of(rows.number(row, "acquisitions"), "acquisition", "acquisitions"),
+                ns("hold_ns_total"),
+                ns("hold_ns_avg"),
+                ns("hold_ns_max"),
+                ns("wait_ns_total"),
+                of(rows.number(row, "waits"), "wait", "waits"),
+                lock_type(rows, row),
+                main_object(rows, row),
+            );
+            frames(rows, row, "stack").iter().for_each(|frame| {
+                let _ = writeln!(out, "    {}", escape::terminal(frame));
+            });
+            continue;
+        }
         let _ = writeln!(
             out,
             "{} ({}) in {}, avg {}, p99 {}, max {}: {} {}",

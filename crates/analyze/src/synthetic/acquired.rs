@@ -24,10 +24,15 @@ pub struct Acquired {
     pub tenant: u32,
     /// Acquisitions, failed attempts, holds that ended.
     pub counts: [u64; 3],
-    /// The time of the holds, and the longest.
-    pub hold_ns: [u64; 2],
-    /// Waits, their time, and the longest.
-    pub waits: [u64; 3],
+    /// The time of the holds, the shortest and the longest.
+    pub hold_ns: [u64; 3],
+    /// Waits, their time, the shortest and the longest.
+    pub waits: [u64; 4],
+    /// Acquisitions after one by another CPU, of these such that waited, after one on another node, changes between reading
+    /// and writing.
+    pub moves: [u64; 4],
+    /// Most acquisitions in a row by one CPU.
+    pub longest_run: u32,
 }
 
 impl Synthetic {
@@ -42,15 +47,18 @@ impl Synthetic {
             stack_id: 1,
             tenant: 3,
             counts: [40, 2, 39],
-            hold_ns: [90_000 * us, 70_000 * us],
-            waits: [1, 1_000 * us, 1_000 * us],
+            hold_ns: [90_000 * us, 10 * us, 70_000 * us],
+            waits: [1, 1_000 * us, 1_000 * us, 1_000 * us],
+            moves: [12, 1, 0, 0],
+            longest_run: 9,
             ..Acquired::default()
         };
         let others = Acquired {
             tenant: 4,
             counts: [10, 0, 10],
-            hold_ns: [5_000 * us, us],
-            waits: [2, 100_000 * us, us],
+            hold_ns: [5_000 * us, 100 * us, 2_000 * us],
+            waits: [2, 100_000 * us, 40_000 * us, 60_000 * us],
+            moves: [8, 2, 0, 0],
             ..mutex
         };
         let first = Acquired {
@@ -60,7 +68,7 @@ impl Synthetic {
             stack_id: 2,
             tenant: 3,
             counts: [1_000, 0, 1_000],
-            hold_ns: [200 * us, us],
+            hold_ns: [200 * us, 100, us],
             ..Acquired::default()
         };
         let second = Acquired { life: 1, counts: [7, 0, 7], ..first };
@@ -94,11 +102,20 @@ impl Synthetic {
                 u64s(|row| row.waits[0]),
                 u64s(|row| row.waits[1]),
                 u64s(|row| row.waits[2]),
+                u64s(|row| row.waits[3]),
                 u64s(|row| row.counts[2]),
                 u64s(|row| row.hold_ns[0]),
                 u64s(|row| row.hold_ns[1]),
+                u64s(|row| row.hold_ns[2]),
+                u64s(|row| row.moves[0]),
+                u64s(|row| row.moves[1]),
+                u64s(|row| row.moves[2]),
+                u64s(|row| row.moves[3]),
+                u32s(|row| row.longest_run),
                 lists::<UInt16Type>(rows.iter().map(|_| vec![4]), DataType::UInt16),
                 lists::<UInt64Type>(rows.iter().map(|row| vec![row.counts[2]]), DataType::UInt64),
+                lists::<UInt16Type>(rows.iter().map(|_| vec![]), DataType::UInt16),
+                lists::<UInt64Type>(rows.iter().map(|_| vec![]), DataType::UInt64),
             ],
         )?)
     }

@@ -26,6 +26,9 @@ pub struct Arguments {
     /// Look only at objects with this name, `*` standing for any text
     #[arg(long, value_name = "PATTERN")]
     object: Option<String>,
+    /// Look only at this phase of the recording (`lima mark` begins one)
+    #[arg(long, value_name = "NAME")]
+    phase: Option<String>,
     /// Look only at waits of this tenant and at those that it caused: its name, the path of its cgroup, or its container
     /// id; `*` standing for any text
     #[arg(long, value_name = "NAME")]
@@ -39,7 +42,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let analysis = Analysis::of(&Trace::open(&arguments.trace)?)?;
     let form = arguments.format;
     let top = top(arguments.top, (form == Form::Table).then_some(OBJECTS));
-    let who = Who { object: arguments.object.clone(), tenant: arguments.tenant.clone(), top };
+    let phase = arguments.phase.clone();
+    let who = Who { object: arguments.object.clone(), phase, tenant: arguments.tenant.clone(), top };
     let found = analysis.interference(&who)?;
     let output = &arguments.output;
     output.write(&lima_report::interference(analysis.about(), &found, form.into(), output.width())?)?;

@@ -4,16 +4,16 @@ use super::memory::Memory;
 use super::skeleton::types::{bss as Shared, settings};
 use super::skeleton::{AcquisitionsSkel, AcquisitionsSkelBuilder, OpenAcquisitionsSkel};
 use super::{hooks, types};
-use crate::contention::{self, Error, Plain, plain, read_plain, wait_for_programs};
-use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
-use libbpf_rs::{Link, MapCore, MapFlags, OpenObject, RingBuffer, RingBufferBuilder};
 use crate::contention::slots::SlotTable;
 use crate::contention::types::stack_record;
+use crate::contention::{self, Error, Plain, plain, read_plain, wait_for_programs};
 use crate::symbols::KernelSymbols;
+use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
+use libbpf_rs::{Link, MapCore, MapFlags, OpenObject, RingBuffer, RingBufferBuilder};
+use lima_model::Stat;
 use lima_model::loss::Loss;
 use lima_model::manifest::{Hook, Program};
-use lima_model::primitive::{Part, part};
-use lima_model::Stat;
+use lima_model::machinery::{Part, part};
 use std::cell::RefCell;
 use std::fmt;
 use std::mem::{MaybeUninit, offset_of};
@@ -266,7 +266,8 @@ fn ranges(options: &contention::Options, symbols: &KernelSymbols) -> Result<Vec<
     let wrappers = symbols.functions().filter(|function| matches!(part(function.name), Part::Wrapper | Part::Named));
     let wrappers = wrappers.map(|function| (function.address, function.size, PLACE_WRAPPER));
     let sites = options.profile.sites.iter().map(|&(start, size)| (start, size, PLACE_CHOSEN));
-    let ranges: Vec<_> = sites.chain(wrappers).map(|(start, size, flags)| types::range { start, size, flags }).collect();
+    let ranges: Vec<_> =
+        sites.chain(wrappers).map(|(start, size, flags)| types::range { start, size, flags }).collect();
     if options.profile.sites.len() > RANGES / 2 {
         return Err(Error::Option(format!("--site: {} functions are the most", RANGES / 2)));
     }

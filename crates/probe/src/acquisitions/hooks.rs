@@ -5,9 +5,9 @@ use crate::contention::{Error, Options};
 use libbpf_rs::btf::{Btf, types::Func};
 use libbpf_rs::skel::{OpenSkel, Skel};
 use libbpf_rs::{Link, OpenProgramMut};
+use lima_model::manifest::Hook;
 use lima_model::words::Operation;
 use lima_model::{LockType, Primitive, Stat};
-use lima_model::manifest::Hook;
 
 /// What the name of a program on a function begins with (`bpf/acquisitions.bpf.c`).
 const PREFIX: &str = "on_";

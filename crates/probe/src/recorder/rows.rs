@@ -126,8 +126,7 @@ impl AcquiredRow {
         ] {
             *mine += theirs * weight;
         }
-        let histograms =
-            [(&mut self.hold_octaves, &sum.hold_octaves), (&mut self.wait_octaves, &sum.wait_octaves)];
+        let histograms = [(&mut self.hold_octaves, &sum.hold_octaves), (&mut self.wait_octaves, &sum.wait_octaves)];
         for (mine, theirs) in histograms {
             mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| *mine += u64::from(*theirs) * weight);
         }
@@ -332,14 +331,11 @@ pub fn frames(rows: &[FrameRow]) -> RecordBatch {
 
 pub fn acquisitions(time_ns: u64, rows: &[(AcquiredKey, AcquiredRow)]) -> RecordBatch {
     type Octaves = fn(&AcquiredRow) -> [u64; 32];
-    let filled = |row: &AcquiredRow, octaves: Octaves| {
-        octaves(row).into_iter().enumerate().filter(|(_, count)| *count > 0)
-    };
-    let octaves = |of: Octaves| {
-        lists::<UInt16Type>(rows.iter().map(|(_, row)| filled(row, of).map(|(octave, _)| octave as u16)))
-    };
-    let counts =
-        |of: Octaves| lists::<UInt64Type>(rows.iter().map(|(_, row)| filled(row, of).map(|(_, count)| count)));
+    let filled =
+        |row: &AcquiredRow, octaves: Octaves| octaves(row).into_iter().enumerate().filter(|(_, count)| *count > 0);
+    let octaves =
+        |of: Octaves| lists::<UInt16Type>(rows.iter().map(|(_, row)| filled(row, of).map(|(octave, _)| octave as u16)));
+    let counts = |of: Octaves| lists::<UInt64Type>(rows.iter().map(|(_, row)| filled(row, of).map(|(_, count)| count)));
     let columns = vec![
         column!(UInt64Array, rows, _row => time_ns),
         column!(UInt64Array, rows, row => row.0.lock),
@@ -388,10 +384,7 @@ pub fn inits(rows: &[InitRow]) -> RecordBatch {
 }
 
 pub fn phases(rows: &[(u64, String)]) -> RecordBatch {
-    let columns = vec![
-        column!(UInt64Array, rows, row => row.0),
-        column!(StringArray, rows, row => row.1.as_str()),
-    ];
+    let columns = vec![column!(UInt64Array, rows, row => row.0), column!(StringArray, rows, row => row.1.as_str())];
     batch(Table::Phases, columns)
 }
 

@@ -1,12 +1,12 @@
 //! What `record` and `stat` can be asked, and what it means for the collector.
 
+use super::profile::ProfileOptions;
 use super::units;
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use lima_model::manifest::{self, Filter};
 use lima_model::{LockType, escape};
-use super::profile::ProfileOptions;
 use lima_probe::contention::{Filters, Options, TenantBy, comm_tenant, user_tenant};
 use lima_probe::tenants::{CgroupLayout, Namer, Users, scan_sandboxes};
 use std::os::unix::fs::MetadataExt;

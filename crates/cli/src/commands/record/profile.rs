@@ -107,7 +107,9 @@ impl ProfileOptions {
         let mut stats: Vec<Stat> = match self.stats.as_slice() {
             [] => Stat::USUAL.to_vec(),
             words if words.iter().any(|word| matches!(word, Stats::All)) => Stat::ALL.to_vec(),
-            words => words.iter().filter_map(|word| if let Stats::One(stat) = word { Some(*stat) } else { None }).collect(),
+            words => {
+                words.iter().filter_map(|word| if let Stats::One(stat) = word { Some(*stat) } else { None }).collect()
+            }
         };
         stats.push(Stat::Count);
         stats.sort_unstable();
@@ -161,7 +163,7 @@ fn code(text: &str, symbols: &KernelSymbols) -> Result<Vec<(u64, u32)>> {
     if let Some(address) = address(text) {
         return Ok(vec![(address, 1)]);
     }
-    let named = symbols.functions().filter(|function| lima_model::primitive::base(function.name) == text);
+    let named = symbols.functions().filter(|function| lima_model::machinery::base(function.name) == text);
     let mut found: Vec<_> = named.map(|function| (function.address, function.size)).collect();
     found.dedup();
     ensure!(

@@ -242,7 +242,7 @@ fn interference_is_split_by_who_held_the_lock() {
 fn interference_can_be_asked_of_one_object_or_tenant() {
     let analysis = Synthetic::sample().analysis().unwrap();
     let ask = |object: Option<&str>, tenant: Option<&str>, top| {
-        let who = Who { object: object.map(str::to_owned), tenant: tenant.map(str::to_owned), top };
+        let who = Who { object: object.map(str::to_owned), tenant: tenant.map(str::to_owned), top, ..Who::default() };
         analysis.interference(&who).unwrap()
     };
     assert_eq!(ask(Some("task*"), None, None).rows.rows.len(), 1);

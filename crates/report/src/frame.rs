@@ -52,10 +52,12 @@ pub fn not_traced(hooks: &[Hook]) -> Vec<String> {
         families.entry((&hook.lock_type, &hook.operation)).or_default().push(hook);
     }
     let mut lines = Vec::new();
+    let missing = families.iter().filter(|(_, hooks)| hooks.iter().all(|hook| hook.state == "missing"));
+    let missing: Vec<_> = missing.map(|((lock_type, operation), _)| format!("{lock_type} {operation}")).collect();
+    if !missing.is_empty() {
+        lines.push(format!("{}: this kernel has no such function", missing.join(", ")));
+    }
     for ((lock_type, operation), hooks) in families {
-        if hooks.iter().all(|hook| hook.state == "missing") {
-            lines.push(format!("{lock_type} {operation}: this kernel has no function for it that can be traced"));
-        }
         let refused = hooks.iter().filter(|hook| !["missing", "attached"].contains(&hook.state.as_str()));
         lines.extend(refused.map(|hook| {
             format!("{lock_type} {operation} by {}: {}", name(&hook.function), escape::terminal(&hook.state))

@@ -71,7 +71,7 @@ const ASKED: &[(Stat, &[Shown])] = &[
 ];
 
 /// The measures of acquisitions that a trace has.
-fn acquisition_measures(about: &About) -> Vec<Shown> {
+fn acquisition_measures(about: &About, by: By) -> Vec<Shown> {
     let options = &about.manifest.options;
     let has = |stat: Stat| options.stats.is_empty() || options.stats.iter().any(|name| *name == *stat.name());
     let of_waits = [Stat::Wait, Stat::WaitHist, Stat::FastSlow].into_iter().any(has);
@@ -86,6 +86,10 @@ fn acquisition_measures(about: &About) -> Vec<Shown> {
         measures.insert(1, Shown::As("acquisitions_error", "+-"));
     }
     let asked = |stat: Stat| options.stats.iter().any(|name| *name == *stat.name());
+    // How long a phase or a bucket lasted is not in the row.
+    if matches!(by, By::Phase | By::Time) {
+        measures.retain(|measure| !matches!(measure, Shown::Each));
+    }
     measures.extend(ASKED.iter().filter(|(stat, _)| asked(*stat)).flat_map(|(_, shown)| *shown));
     measures
 }
@@ -172,7 +176,7 @@ fn columns(about: &About, report: &Report) -> Vec<Shown> {
         By::Phase => &[Shown::As("phase", "phase")],
     };
     let measures = match report.by {
-        _ if report.acquisitions => acquisition_measures(about),
+        _ if report.acquisitions => acquisition_measures(about, report.by),
         By::Task => TASK_MEASURES.to_vec(),
         _ => MEASURES.to_vec(),
     };

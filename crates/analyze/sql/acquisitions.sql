@@ -8,12 +8,14 @@ SELECT
   t.context,
   t.stack_id,
   CASE
+    WHEN t.slab_cache IS NOT NULL THEN t.slab_cache || COALESCE('+0x' || to_hex(CAST(t.slab_offset AS BIGINT)), '')
     WHEN y.symbol IS NOT NULL THEN y.symbol
     WHEN s.wait_lock AND t.lock_type = 'spinlock' THEN s.object || '.wait_lock'
     WHEN s.object IS NOT NULL THEN s.object
     ELSE 'unknown'
   END AS object,
   CASE
+    WHEN t.slab_cache IS NOT NULL THEN 'slab'
     WHEN y.symbol IS NOT NULL THEN 'symbol'
     WHEN s.object IS NOT NULL THEN 'caller'
     ELSE 'unknown'

@@ -10,7 +10,9 @@
 pub mod acquisitions;
 pub mod capabilities;
 pub mod contention;
+mod kernel_memory;
 pub mod privileges;
 pub mod recorder;
+mod slab;
 pub mod symbols;
 pub mod tenants;

@@ -20,6 +20,8 @@ pub struct Acquired {
     pub mode: &'static str,
     /// Where it was acquired.
     pub stack_id: u64,
+    /// The slab cache that it lies in, and its offset in the object.
+    pub slab: Option<(&'static str, u32)>,
     /// Who acquired it.
     pub tenant: u32,
     /// Acquisitions, failed attempts, holds that ended.
@@ -96,6 +98,8 @@ impl Synthetic {
                 texts(|row| row.mode),
                 texts(|_| "task"),
                 u64s(|row| row.stack_id),
+                Arc::new(rows.iter().map(|row| row.slab.map(|(cache, _)| cache)).collect::<StringArray>()),
+                Arc::new(rows.iter().map(|row| row.slab.map(|(_, offset)| offset)).collect::<UInt32Array>()),
                 u32s(|row| row.tenant),
                 u64s(|row| row.counts[0]),
                 u64s(|row| row.counts[1]),

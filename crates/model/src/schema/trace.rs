@@ -202,6 +202,8 @@ const ACQUISITIONS: &[Column] = columns! {
     context: Text = "Where the lock was acquired: `task`, `softirq`, `hardirq` or `nmi`.",
     stack_id: U64 = "Where it was acquired, in `stacks`: a stack of the site alone, of a site in a function that takes locks for \
         others and its caller, or, when stacks were asked for, the whole; 0: not known.",
+    slab_cache: Text null = "As in `totals`.",
+    slab_offset: U32 null = "As in `totals`.",
     tenant: U32 = "Tenant that acquired it, in `tenants`; in interrupts `kernel`.",
     acquisitions: U64 = "How often the lock was acquired.",
     failed: U64 = "How many attempts did not get it: a try that found it taken, a wait that was interrupted or timed out.",

@@ -47,7 +47,8 @@ fn is_wanted(function: &str, options: &Options) -> bool {
     };
     let types = &options.filters.types;
     let ends_hold = primitive.is_none_or(|primitive| primitive.operation == Operation::Release);
-    (types.is_empty() || types.contains(&lock_type)) && (!ends_hold || options.profile.measures(Stat::of_holds))
+    let usual = LockType::TRACED.contains(&lock_type);
+    (if types.is_empty() { usual } else { types.contains(&lock_type) }) && (!ends_hold || options.profile.measures(Stat::of_holds))
 }
 
 fn hook(function: &str, state: String) -> Hook {
@@ -123,7 +124,7 @@ mod tests {
     }
 
     /// Families that an index knows, and for which there are no programs yet.
-    const NOT_TRACED: [LockType; 3] = [LockType::SocketLock, LockType::Srcu, LockType::BitLock];
+    const NOT_TRACED: [LockType; 2] = [LockType::SocketLock, LockType::BitLock];
 
     #[test]
     fn what_is_not_traced_is_known_by_family() {

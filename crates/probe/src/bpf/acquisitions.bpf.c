@@ -298,6 +298,15 @@ static __always_inline void end_hold(struct held *held, __u32 cpu, __u64 now)
 		count_acq(ACQ_HOLD_LOST);
 }
 
+/* A reader's hold that another task ends. The lock names the last one that came to read: when it is the only one, it is
+ * the one that leaves. */
+static __always_inline struct held *find_read_by_other(__u64 lock)
+{
+	__u64 owner = peek(lock + bpf_core_field_offset(struct rw_semaphore, owner)) & ~RWSEM_OWNER_FLAGS;
+
+	return owner ? find_held(lock, owner + CONTEXT_TASK) : NULL;
+}
+
 static __always_inline int released(void *ctx, __u8 lock_type, __u8 mode)
 {
 	struct call call = { .key.lock_type = lock_type, .key.mode = mode };
@@ -307,6 +316,8 @@ static __always_inline int released(void *ctx, __u8 lock_type, __u8 mode)
 	if (!enter(ctx, &call))
 		return 0;
 	held = find_held(call.key.lock, holder_of(call.task, lock_type, mode, call.key.context, call.part));
+	if (!held && lock_type == LOCK_RWSEM && mode == MODE_READ)
+		held = find_read_by_other(call.key.lock);
 	if (!held) {
 		/* A semaphore may be let go by whoever likes; and not every acquisition was wanted. */
 		if (lock_type != LOCK_SEMAPHORE && !acquiring.by_place && acquiring.sample[lock_type & 15] <= 1)

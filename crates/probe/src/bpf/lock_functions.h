@@ -101,3 +101,6 @@ OTHER(__percpu_down_read, PERCPU_RWSEM, READ, 2)
 ACQUIRE(percpu_down_write, PERCPU_RWSEM, WRITE, 1)
 RELEASE(percpu_up_write, PERCPU_RWSEM, WRITE, 1)
 INIT(__percpu_init_rwsem, PERCPU_RWSEM, 3)
+
+ACQUIRE(__srcu_read_lock, SRCU, READ, 1)
+RELEASE(__srcu_read_unlock, SRCU, READ, 2)

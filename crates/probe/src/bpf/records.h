@@ -33,6 +33,7 @@ enum lock_type {
 	LOCK_PERCPU_RWSEM = 6,
 	LOCK_RWLOCK_RT = 7,
 	LOCK_WW_MUTEX = 10, /* the tracepoints take it for a mutex */
+	LOCK_SRCU = 13, /* only acquisitions */
 };
 
 /* lima_model::words::Mode */

@@ -19,7 +19,7 @@ pub(crate) use drain::{Plain, plain, read_plain};
 pub use error::Error;
 #[cfg(test)]
 pub(crate) use layout::asserted;
-pub(crate) use object::{programs, wait_for_programs};
+pub(crate) use object::{programs, tells_slab_caches, wait_for_programs};
 pub use options::{Filters, Options, Profile, TenantBy};
 pub(crate) use setup::settings;
 

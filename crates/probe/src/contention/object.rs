@@ -39,3 +39,9 @@ pub fn wait_for_programs() {
         thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// Whether this kernel has the function by which programs ask for slab caches (since 6.13).
+pub(crate) fn tells_slab_caches() -> bool {
+    libbpf_rs::btf::Btf::from_vmlinux()
+        .is_ok_and(|btf| btf.type_by_name::<libbpf_rs::btf::types::Func<'_>>("bpf_get_kmem_cache").is_some())
+}

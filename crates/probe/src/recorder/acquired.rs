@@ -14,7 +14,10 @@ impl Recorder<'_> {
         for sum in &taken {
             let key = self.acquired_key(sum);
             let weight = self.weights.get(sum.lock_type as usize).map_or(1, |&every| u64::from(every.max(1)));
-            rows.entry(key).or_default().add(sum, weight);
+            let slab = self.slab_in_memory(sum.lock, sum.life);
+            let row = rows.entry(key).or_default();
+            (row.slab_cache, row.slab_offset) = slab;
+            row.add(sum, weight);
             self.stacks.name_variable(sum.lock, &self.symbols);
             self.acquired += sum.acquisitions * weight;
         }

@@ -14,6 +14,7 @@ mod tenants;
 
 use crate::acquisitions;
 use crate::contention::{self, Collector, Counters, Options, Record, codes, types};
+use crate::slab::{SlabPlace, SlabReader};
 use crate::symbols::KernelSymbols;
 use crate::tenants::{CgroupLayout, Namer};
 use libbpf_rs::OpenObject;
@@ -81,6 +82,9 @@ pub struct Recorder<'obj> {
     processes: Processes,
     tenants: Tenants,
     slab_caches: HashMap<u64, Option<Arc<str>>>,
+    /// Where the programs cannot ask for slab caches, and the kernel's memory can be read.
+    slabs: Option<SlabReader>,
+    slab_places: HashMap<(u64, u32), Option<SlabPlace>>,
     events: Vec<EventRow>,
     inits: Vec<InitRow>,
     /// Waits for which the kernel's maps had no room.
@@ -138,6 +142,11 @@ impl<'obj> Recorder<'obj> {
         let bucket = Duration::from_nanos(manifest.options.bucket_ns);
         let mut weights = [1; 16];
         options.profile.sample.iter().for_each(|&(lock_type, every)| weights[lock_type as usize & 15] = every);
+        let slabs = if options.acquisitions || !contention::tells_slab_caches() {
+            SlabReader::of_running(&symbols)
+        } else {
+            None
+        };
         let started = Instant::now();
         let mut recorder = Self {
             tenants: Tenants::new(options.tenant_by.clone(), Namer::new(layout)),
@@ -149,6 +158,8 @@ impl<'obj> Recorder<'obj> {
             stacks: Stacks::default(),
             processes: Processes::default(),
             slab_caches: HashMap::new(),
+            slabs,
+            slab_places: HashMap::new(),
             events: Vec::new(),
             inits: Vec::new(),
             spilled: Vec::new(),

@@ -28,11 +28,21 @@ impl Recorder<'_> {
         (name, offset)
     }
 
+    /// The same where no function of the kernel tells programs: as its memory has it now.
+    pub(super) fn slab_in_memory(&mut self, lock: u64, life: u32) -> (Option<Arc<str>>, Option<u32>) {
+        let Some(reader) = &mut self.slabs else { return (None, None) };
+        let place = self.slab_places.entry((lock, life)).or_insert_with(|| reader.place(lock));
+        place.as_ref().map_or((None, None), |place| (Some(Arc::clone(&place.cache)), Some(place.offset)))
+    }
+
     pub(super) fn totals(&mut self, taken: &Taken) -> Vec<(TotalsKey, TotalsRow)> {
         let mut rows: HashMap<TotalsKey, TotalsRow> = HashMap::with_capacity(taken.totals.len());
         for (key, totals) in &taken.totals {
             let row_key = self.totals_key(key);
-            let (slab_cache, slab_offset) = self.slab(totals.slab, totals.slab_offset);
+            let (slab_cache, slab_offset) = match totals.slab {
+                0 => self.slab_in_memory(key.lock, 0),
+                _ => self.slab(totals.slab, totals.slab_offset),
+            };
             self.stacks.name_variable(key.lock, &self.symbols);
             let row = rows.entry(row_key).or_default();
             if slab_cache.is_some() {
@@ -93,7 +103,10 @@ impl Recorder<'_> {
     }
 
     pub(super) fn event(&mut self, event: &types::event) -> EventRow {
-        let (slab_cache, slab_offset) = self.slab(event.slab, event.slab_offset);
+        let (slab_cache, slab_offset) = match event.slab {
+            0 => self.slab_in_memory(event.lock, 0),
+            _ => self.slab(event.slab, event.slab_offset),
+        };
         let holder = &event.holder;
         // The holder may have ended since.
         let named = holder.held_ns > 0 && holder.tid > 0;

@@ -80,6 +80,8 @@ pub struct AcquiredKey {
 /// What a row of the acquisitions says.
 #[derive(Clone, Debug, Default)]
 pub struct AcquiredRow {
+    pub slab_cache: Option<Arc<str>>,
+    pub slab_offset: Option<u32>,
     pub acquisitions: u64,
     pub failed: u64,
     pub waits: u64,
@@ -344,6 +346,8 @@ pub fn acquisitions(time_ns: u64, rows: &[(AcquiredKey, AcquiredRow)]) -> Record
         column!(StringArray, rows, row => row.0.mode.name()),
         column!(StringArray, rows, row => row.0.context.name()),
         column!(UInt64Array, rows, row => row.0.stack),
+        column!(StringArray?, rows, row => row.1.slab_cache.as_deref()),
+        column!(UInt32Array?, rows, row => row.1.slab_offset),
         column!(UInt32Array, rows, row => row.0.tenant),
         column!(UInt64Array, rows, row => row.1.acquisitions),
         column!(UInt64Array, rows, row => row.1.failed),

@@ -78,10 +78,11 @@ pub struct RecordOptions {
     #[arg(long, value_name = "LIST", value_parser = units::cpus, help_heading = "Filters, applied in the kernel")]
     pub cpu: Option<units::Cpus>,
 
-    /// ... for these lock types: mutex, rwsem, spinlock, rwlock, rtmutex, percpu_rwsem, semaphore, rwlock_rt
-    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = lock_type,
+    /// ... for these lock types: mutex, rwsem, spinlock, rwlock, rtmutex, percpu_rwsem, semaphore, rwlock_rt; with --level
+    /// acquisitions also srcu (read sections), which is not among the usual ones: `--type +srcu` adds it to them
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = type_filter,
           help_heading = "Filters, applied in the kernel")]
-    pub lock_type: Vec<LockType>,
+    pub lock_type: Vec<TypeFilter>,
 
     #[command(flatten)]
     pub profile: ProfileOptions,
@@ -120,6 +121,25 @@ pub(super) fn lock_type(text: &str) -> Result<LockType, String> {
         let names: Vec<_> = LockType::TRACED.iter().map(|lock_type| lock_type.name()).collect();
         format!("no such lock type; there are {}", names.join(", "))
     })
+}
+
+/// A lock type that was asked for, or one that was asked for besides the usual ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TypeFilter {
+    lock_type: LockType,
+    besides: bool,
+}
+
+impl std::fmt::Display for TypeFilter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", if self.besides { "+" } else { "" }, self.lock_type.name())
+    }
+}
+
+fn type_filter(text: &str) -> Result<TypeFilter, String> {
+    let (name, besides) = text.strip_prefix('+').map_or((text, false), |name| (name, true));
+    let lock_type = if name == LockType::Srcu.name() { LockType::Srcu } else { lock_type(name)? };
+    Ok(TypeFilter { lock_type, besides })
 }
 
 /// A recording as the collector wants it.
@@ -185,8 +205,19 @@ impl RecordOptions {
             cgroup: self.cgroup.as_deref().map(|path| cgroup(path, layout)).transpose()?,
             tenants: if self.tenant.is_empty() { None } else { Some(self.tenants(layout)?) },
             cpus: self.cpu.as_ref().map(|cpus| cpus.0.clone()).unwrap_or_default(),
-            types: self.lock_type.clone(),
+            types: self.types()?,
         })
+    }
+
+    fn types(&self) -> Result<Vec<LockType>> {
+        let mut types: Vec<_> = self.lock_type.iter().map(|filter| filter.lock_type).collect();
+        if types.contains(&LockType::Srcu) && self.level != LevelName::Acquisitions {
+            bail!("--type srcu: its read sections never wait; add --level acquisitions to record them");
+        }
+        if self.lock_type.iter().any(|filter| filter.besides) {
+            types.extend(LockType::TRACED);
+        }
+        Ok(types)
     }
 
     /// The kernel side's numbers of the tenants that were named.
@@ -236,7 +267,7 @@ impl RecordOptions {
             ("cpu", self.cpu.as_ref().map(|cpus| numbers(&cpus.0)).unwrap_or_default()),
             ("lock", self.profile.lock.clone()),
             ("site", self.profile.site.clone()),
-            ("type", self.lock_type.iter().map(|lock_type| lock_type.name().to_owned()).collect()),
+            ("type", self.lock_type.iter().map(TypeFilter::to_string).collect()),
         ];
         let asked = filters.into_iter().filter(|(_, values)| !values.is_empty());
         asked.map(|(field, values)| Filter { field: field.to_owned(), values }).collect()

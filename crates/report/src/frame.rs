@@ -2,7 +2,7 @@
 
 use crate::units::{count, duration, of};
 use lima_analyze::{About, Sums};
-use lima_model::escape;
+use lima_model::{Stat, escape};
 use lima_model::manifest::{Ended, Hook};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -25,15 +25,19 @@ pub fn head(about: &About, whole: &Sums) -> String {
 /// The lines above a report on acquisitions.
 pub fn acquired(about: &About, whole: &Sums) -> String {
     let mut out = trace(about);
-    let _ = writeln!(
-        out,
-        "{}, held for {} in all; {} waited in {}",
-        of(whole.acquisitions, "acquisition", "acquisitions"),
-        duration(whole.hold_ns_total),
-        duration(whole.wait_ns_total),
-        of(whole.waits, "wait", "waits"),
-    );
     let manifest = &about.manifest;
+    let stats = &manifest.options.stats;
+    let measured = |any: fn(Stat) -> bool| {
+        stats.is_empty() || stats.iter().filter_map(|name| Stat::from_name(name)).any(any)
+    };
+    out.push_str(&of(whole.acquisitions, "acquisition", "acquisitions"));
+    if measured(|stat| stat == Stat::Hold) {
+        let _ = write!(out, ", held for {} in all", duration(whole.hold_ns_total));
+    }
+    if measured(|stat| stat == Stat::Wait) {
+        let _ = write!(out, "; {} waited in {}", duration(whole.wait_ns_total), of(whole.waits, "wait", "waits"));
+    }
+    out.push('\n');
     let sample: Vec<_> = manifest.options.sample.iter().map(|(kind, every)| format!("{kind} 1 in {every}")).collect();
     if !sample.is_empty() {
         let _ = writeln!(out, "estimated from a sample: {} (+-: one standard deviation)", sample.join(", "));

@@ -321,7 +321,13 @@ fn ring_buffer<'obj>(
         // The kinds of records differ in size.
         match read_plain::<types::birth>(bytes) {
             Some(birth) if birth.kind == RECORD_BIRTH => records.births.push(birth),
-            _ => records.stacks.extend(read_plain::<stack_record>(bytes).map(Box::new)),
+            // Without anything to learn from it, the memory is left off.
+            _ => {
+                let mut whole = [0; size_of::<stack_record>()];
+                let length = bytes.len().min(whole.len());
+                whole[..length].copy_from_slice(&bytes[..length]);
+                records.stacks.extend(read_plain::<stack_record>(&whole).map(Box::new));
+            }
         }
         0
     };

@@ -12,6 +12,7 @@
 #define CHECK_EVERY 512
 #define LEARN_ATTEMPTS 24
 #define LEARN_PAUSE_NS 1000000
+#define SEND_PAUSE_NS 20000000
 #define KERNEL_TEXT 0xffffffff80000000ULL
 #define WRAPPERS 4 /* frames of functions that take locks for their callers, one in the other, at most */
 #define MACHINERY 8 /* frames between a program and the function that it is attached to, at most */
@@ -56,23 +57,38 @@ static __always_inline struct known_stack *known_stack_of(__u64 hash)
 	return NULL;
 }
 
-/* Sends the n addresses that were walked, from the site on. at: where the site lies on the stack, 0: nothing to learn. */
-static __always_inline bool send_walked(const __u64 *addresses, __u64 hash, __u32 n, __u64 at)
+static __always_inline void fill_record(struct stack_record *record, const __u64 *addresses, __u64 hash, __u32 n)
 {
-	struct stack_record *record = bpf_ringbuf_reserve(&births, sizeof(*record), 0);
-	__u64 size = THREAD_SIZE - (at & (THREAD_SIZE - 1));
-
-	if (!record)
-		return false;
 	record->kind = RECORD_STACK;
 	record->count = n;
 	record->stack = hash;
 	record->tgid = 0;
 	record->word_count = 0;
 	bpf_probe_read_kernel(record->addresses, sizeof(record->addresses), addresses);
+}
+
+/* Sends the n addresses that were walked, from the site on. at: where the site lies on the stack, 0: nothing to learn, and
+ * the memory is left off. */
+static __always_inline bool send_walked(const __u64 *addresses, __u64 hash, __u32 n, __u64 at)
+{
+	__u64 size = THREAD_SIZE - (at & (THREAD_SIZE - 1));
+	struct stack_record *record;
+
+	if (!at) {
+		record = bpf_ringbuf_reserve(&births, __builtin_offsetof(struct stack_record, words), 0);
+		if (!record)
+			return false;
+		fill_record(record, addresses, hash, n);
+		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+		return true;
+	}
+	record = bpf_ringbuf_reserve(&births, sizeof(*record), 0);
+	if (!record)
+		return false;
+	fill_record(record, addresses, hash, n);
 	if (size > sizeof(record->words))
 		size = sizeof(record->words);
-	if (at && !bpf_probe_read_kernel(record->words, size, (void *)at))
+	if (!bpf_probe_read_kernel(record->words, size, (void *)at))
 		record->word_count = size / 8;
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 	return true;
@@ -115,16 +131,21 @@ __noinline __u64 take_walked(__u32 context, __u32 n, __u64 site, __u64 at, bool 
 		hash = mix(hash, address);
 	}
 	now = bpf_ktime_get_ns();
-	learn = now > part->walk_after_ns;
+	if (now < part->send_after_ns)
+		return caller ? found : hash;
+	learn = now > part->learn_after_ns;
 	if (caller)
 		hash = 0;
 	known = hash ? known_stack_of(hash) : NULL;
 	if (known ? !known->sent || (learn && known->sent < LEARN_ATTEMPTS) : learn) {
 		if (send_walked(&walked->addresses[bounded(first, MACHINERY - 1)], hash, n, learn ? at : 0)) {
 			if (learn)
-				part->walk_after_ns = now + LEARN_PAUSE_NS;
+				part->learn_after_ns = now + LEARN_PAUSE_NS;
 			if (known)
 				known->sent++;
+		} else {
+			/* Full: the recorder needs time. */
+			part->send_after_ns = now + SEND_PAUSE_NS;
 		}
 	}
 	return caller ? found : hash;
@@ -160,13 +181,18 @@ static __always_inline __u64 beyond_of(void *ctx, struct cpu_part *part, __u8 co
 	__u64 at, recalled, found = 0, before;
 	bool caller = !(acquiring.stats & STAT_STACK);
 	struct walked *walked;
+	struct known_stack *known;
 	long size;
 
+	/* The stacks of interrupts go over into those of what they interrupted. */
+	if (!caller && context != CONTEXT_TASK)
+		return 0;
 	if (!site || (caller && !(flags_of(site) & PLACE_WRAPPER)))
 		return 0;
 	at = address_of(ctx, &part->scratch[bounded(context, LEVELS - 1)]) + 8 * word;
 	recalled = caller ? recall_caller(at, site) : recall(at, 0);
-	if (recalled && (caller || known_stack_of(recalled)) && ++part->recalled < CHECK_EVERY)
+	known = recalled && !caller ? known_stack_of(recalled) : NULL;
+	if (recalled && (caller || (known && known->sent)) && ++part->recalled < CHECK_EVERY)
 		return recalled;
 	part->recalled = 0;
 	walked = walked_of(context);

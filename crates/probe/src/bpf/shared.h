@@ -41,7 +41,8 @@ struct cpu_part {
 	__u64 inside; /* 1 + the level at which a program of LIMA takes locks of its own; 0: none does */
 	__u64 scratch[LEVELS]; /* addresses as numbers */
 	__u64 skip[LEVELS]; /* acquisitions that a sample passes over, before the next */
-	__u64 walk_after_ns; /* no stack is sent to learn from before that */
+	__u64 learn_after_ns; /* no stack is sent to learn from before that */
+	__u64 send_after_ns; /* none at all before that: the buffer was full */
 	__u64 recalled; /* callers and stacks that were not walked, since the last that was */
 	struct waited waited[LEVELS]; /* the wait that ended last, until the acquisition that it was for */
 };

@@ -120,8 +120,38 @@ pub struct Hook {
     pub lock_type: String,
     /// `acquire`, `try`, `release` or `init`.
     pub operation: String,
-    /// `attached`; `missing` when this kernel has no such function; else why it could not be traced.
+    /// `attached`; `missing` when this kernel has no such function; `not asked for` when what was asked for does not need
+    /// it; else why it could not be traced.
     pub state: String,
+}
+
+/// What is missing where these functions are traced, by type and operation: where there is none that the kernel has, and
+/// each that it refused.
+pub fn not_traced(hooks: &[Hook]) -> Vec<String> {
+    let mut families: BTreeMap<(&str, &str), Vec<&Hook>> = BTreeMap::new();
+    for hook in hooks.iter().filter(|hook| hook.state != Hook::NOT_ASKED) {
+        families.entry((&hook.lock_type, &hook.operation)).or_default().push(hook);
+    }
+    let missing = families.iter().filter(|(_, hooks)| hooks.iter().all(|hook| hook.state == Hook::MISSING));
+    let missing: Vec<_> = missing.map(|((lock_type, operation), _)| format!("{lock_type} {operation}")).collect();
+    let mut lines = Vec::new();
+    if !missing.is_empty() {
+        lines.push(format!("{}: this kernel has no such function", missing.join(", ")));
+    }
+    for ((lock_type, operation), hooks) in families {
+        let refused = hooks.iter().filter(|hook| ![Hook::MISSING, Hook::ATTACHED].contains(&hook.state.as_str()));
+        lines.extend(refused.map(|hook| format!("{lock_type} {operation} by {}: {}", hook.function, hook.state)));
+    }
+    lines
+}
+
+impl Hook {
+    /// Its state when it is traced.
+    pub const ATTACHED: &str = "attached";
+    /// Its state when the kernel has no such function.
+    pub const MISSING: &str = "missing";
+    /// Its state when nothing that was asked for needs it.
+    pub const NOT_ASKED: &str = "not asked for";
 }
 
 /// Waits cut by the borders of the recording. They are not losses: no recording can know their length.
@@ -222,5 +252,32 @@ impl Manifest {
             hooks: Vec::new(),
             notes: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_traced_is_told_by_family() {
+        let hook = |function: &str, lock_type: &str, operation: &str, state: &str| Hook {
+            function: function.into(),
+            lock_type: lock_type.into(),
+            operation: operation.into(),
+            state: state.into(),
+        };
+        let hooks = [
+            hook("mutex_lock", "mutex", "acquire", Hook::ATTACHED),
+            hook("mutex_lock_nested", "mutex", "acquire", Hook::MISSING),
+            hook("__rwlock_init", "rwlock", "init", Hook::MISSING),
+            hook("up", "semaphore", "release", Hook::NOT_ASKED),
+            hook("down", "semaphore", "acquire", "no room"),
+        ];
+        assert_eq!(
+            not_traced(&hooks),
+            ["rwlock init: this kernel has no such function", "semaphore acquire by down: no room"]
+        );
+        assert!(not_traced(&hooks[..2]).is_empty());
     }
 }

@@ -110,7 +110,10 @@ mod tests {
 
     #[test]
     fn numbers_are_read_where_they_are_mapped() {
-        let file = core(0xffff_8880_0000_1000, [1, 2, u64::from_le_bytes(*b"inode_ca"), u64::from_le_bytes(*b"che\0\0\0\0\0")]);
+        let file = core(
+            0xffff_8880_0000_1000,
+            [1, 2, u64::from_le_bytes(*b"inode_ca"), u64::from_le_bytes(*b"che\0\0\0\0\0")],
+        );
         let memory = KernelMemory::open(file.path()).unwrap();
         assert_eq!(memory.number(0xffff_8880_0000_1008), Some(2));
         assert_eq!(memory.small(0xffff_8880_0000_1000), Some(1));

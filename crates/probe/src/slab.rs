@@ -76,7 +76,8 @@ impl SlabReader {
     /// The slab cache that an address lies in.
     pub fn place(&mut self, address: u64) -> Option<SlabPlace> {
         let (page, base) = self.head(address)?;
-        let cache = self.memory.number(page + self.offsets.slab_cache).filter(|&cache| cache >= self.page_offset_base)?;
+        let cache =
+            self.memory.number(page + self.offsets.slab_cache).filter(|&cache| cache >= self.page_offset_base)?;
         if !self.caches.contains_key(&cache) {
             // It may be younger than the list.
             self.read_caches();
@@ -166,7 +167,9 @@ mod tests {
             println!("skipped: this kernel has no types in /sys/kernel/btf");
             return;
         };
-        let Some(offsets) = Offsets::of(&btf) else { panic!("page, slab and kmem_cache have the fields on every kernel") };
+        let Some(offsets) = Offsets::of(&btf) else {
+            panic!("page, slab and kmem_cache have the fields on every kernel")
+        };
         assert_eq!((offsets.page_size, offsets.compound_head), (64, 8));
         assert!(offsets.slab_cache.is_multiple_of(8) && offsets.slab_cache < 64);
     }

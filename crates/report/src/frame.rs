@@ -2,10 +2,9 @@
 
 use crate::units::{count, duration, of};
 use lima_analyze::{About, Sums};
+use lima_model::manifest::{Ended, not_traced};
 use lima_model::{Stat, escape};
-use lima_model::manifest::{Ended, Hook};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
@@ -27,9 +26,8 @@ pub fn acquired(about: &About, whole: &Sums) -> String {
     let mut out = trace(about);
     let manifest = &about.manifest;
     let stats = &manifest.options.stats;
-    let measured = |any: fn(Stat) -> bool| {
-        stats.is_empty() || stats.iter().filter_map(|name| Stat::from_name(name)).any(any)
-    };
+    let measured =
+        |any: fn(Stat) -> bool| stats.is_empty() || stats.iter().filter_map(|name| Stat::from_name(name)).any(any);
     out.push_str(&of(whole.acquisitions, "acquisition", "acquisitions"));
     if measured(|stat| stat == Stat::Hold) {
         let _ = write!(out, ", held for {} in all", duration(whole.hold_ns_total));
@@ -43,31 +41,9 @@ pub fn acquired(about: &About, whole: &Sums) -> String {
         let _ = writeln!(out, "estimated from a sample: {} (+-: one standard deviation)", sample.join(", "));
     }
     for line in not_traced(&manifest.hooks) {
-        let _ = writeln!(out, "not traced: {line}");
+        let _ = writeln!(out, "not traced: {}", escape::terminal(&line));
     }
     out
-}
-
-/// What is missing from a trace of acquisitions, by type and operation: where none of the functions is traced, and where
-/// the kernel refused one.
-pub fn not_traced(hooks: &[Hook]) -> Vec<String> {
-    let mut families: BTreeMap<(&str, &str), Vec<&Hook>> = BTreeMap::new();
-    for hook in hooks.iter().filter(|hook| hook.state != "not asked for") {
-        families.entry((&hook.lock_type, &hook.operation)).or_default().push(hook);
-    }
-    let mut lines = Vec::new();
-    let missing = families.iter().filter(|(_, hooks)| hooks.iter().all(|hook| hook.state == "missing"));
-    let missing: Vec<_> = missing.map(|((lock_type, operation), _)| format!("{lock_type} {operation}")).collect();
-    if !missing.is_empty() {
-        lines.push(format!("{}: this kernel has no such function", missing.join(", ")));
-    }
-    for ((lock_type, operation), hooks) in families {
-        let refused = hooks.iter().filter(|hook| !["missing", "attached"].contains(&hook.state.as_str()));
-        lines.extend(refused.map(|hook| {
-            format!("{lock_type} {operation} by {}: {}", name(&hook.function), escape::terminal(&hook.state))
-        }));
-    }
-    lines
 }
 
 /// Which trace it is.

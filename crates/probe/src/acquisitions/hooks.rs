@@ -1,35 +1,45 @@
 //! Which lock functions are traced on this kernel.
 
-use super::skeleton::{AcquisitionsSkel, OpenAcquisitionsSkel};
+use super::skeleton::{AcquisitionsSkel, AcquisitionsSkelBuilder, OpenAcquisitionsSkel};
 use crate::contention::{Error, Options};
 use libbpf_rs::btf::{Btf, types::Func};
-use libbpf_rs::skel::{OpenSkel, Skel};
+use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{Link, OpenProgramMut};
 use lima_model::manifest::Hook;
 use lima_model::words::Operation;
 use lima_model::{LockType, Primitive, Stat};
+use std::mem::MaybeUninit;
 
 /// What the name of a program on a function begins with (`bpf/acquisitions.bpf.c`).
 const PREFIX: &str = "on_";
 
-/// The states of a hook.
-const ATTACHED: &str = "attached";
-const MISSING: &str = "missing";
-const NOT_ASKED: &str = "not asked for";
-
 /// Leaves out the programs on functions that this kernel does not have, or that are not needed.
 pub(super) fn choose(open: &mut OpenAcquisitionsSkel<'_>, options: &Options) -> Result<Vec<Hook>, Error> {
+    choose_by(open, |function| is_wanted(function, options))
+}
+
+/// All lock functions that there are programs for, and whether this kernel has them.
+///
+/// # Errors
+/// When the kernel does not tell its types.
+pub fn lock_functions() -> Result<Vec<Hook>, Error> {
+    let mut storage = MaybeUninit::uninit();
+    let mut open = AcquisitionsSkelBuilder::default().open(&mut storage).map_err(Error::load)?;
+    choose_by(&mut open, |_| true)
+}
+
+fn choose_by(open: &mut OpenAcquisitionsSkel<'_>, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Hook>, Error> {
     let btf = Btf::from_vmlinux().map_err(Error::load)?;
     let choose = |mut program: OpenProgramMut<'_>| {
         let name = program.name().to_string_lossy().into_owned();
         let function = name.strip_prefix(PREFIX)?;
         let there = btf.type_by_name::<Func<'_>>(function).is_some();
-        let wanted = is_wanted(function, options);
+        let wanted = is_wanted(function);
         program.set_autoload(there && wanted);
         let state = match (there, wanted) {
-            (false, _) => MISSING,
-            (true, false) => NOT_ASKED,
-            (true, true) => ATTACHED,
+            (false, _) => Hook::MISSING,
+            (true, false) => Hook::NOT_ASKED,
+            (true, true) => Hook::ATTACHED,
         };
         Some(hook(function, state.to_owned()))
     };
@@ -48,7 +58,8 @@ fn is_wanted(function: &str, options: &Options) -> bool {
     let types = &options.filters.types;
     let ends_hold = primitive.is_none_or(|primitive| primitive.operation == Operation::Release);
     let usual = LockType::TRACED.contains(&lock_type);
-    (if types.is_empty() { usual } else { types.contains(&lock_type) }) && (!ends_hold || options.profile.measures(Stat::of_holds))
+    (if types.is_empty() { usual } else { types.contains(&lock_type) })
+        && (!ends_hold || options.profile.measures(Stat::of_holds))
 }
 
 fn hook(function: &str, state: String) -> Hook {
@@ -72,7 +83,7 @@ pub(super) fn attach(skeleton: &AcquisitionsSkel<'_>, hooks: &mut [Hook]) -> Vec
             let Some(hook) = hooks.iter_mut().find(|hook| name.strip_prefix(PREFIX) == Some(&hook.function)) else {
                 continue;
             };
-            if hook.state != ATTACHED || (hook.operation == "release") != release {
+            if hook.state != Hook::ATTACHED || (hook.operation == "release") != release {
                 continue;
             }
             match program.attach() {

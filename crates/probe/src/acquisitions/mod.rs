@@ -10,6 +10,7 @@ mod layout;
 mod memory;
 
 pub use collector::{Collector, Records, Sum, Taken};
+pub use hooks::lock_functions;
 
 mod skeleton {
     #![allow(missing_docs, missing_debug_implementations, non_camel_case_types, unused_qualifications, clippy::all)]

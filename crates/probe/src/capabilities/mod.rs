@@ -11,6 +11,7 @@ mod privileges;
 mod programs;
 mod settings;
 
+use lima_model::manifest::not_traced;
 use serde::Serialize;
 
 /// The schema of a [`Checkup`] as JSON.
@@ -153,13 +154,18 @@ pub fn examine() -> Checkup {
     let mut findings = privileges.findings();
     findings.extend(machine::findings());
     findings.extend(programs::findings(&privileges, &config));
+    let mut levels = levels::levels(&findings);
+    for level in levels.iter_mut().filter(|level| level.name == "acquisitions" && level.works) {
+        let families = crate::acquisitions::lock_functions().map(|hooks| not_traced(&hooks)).unwrap_or_default();
+        level.without.extend(families);
+    }
     let uname = rustix::system::uname();
     Checkup {
         schema: SCHEMA,
         kernel_release: uname.release().to_string_lossy().into_owned(),
         kernel_version: uname.version().to_string_lossy().into_owned(),
         machine: uname.machine().to_string_lossy().into_owned(),
-        levels: levels::levels(&findings),
+        levels,
         settings: settings::settings(&config),
         findings,
     }

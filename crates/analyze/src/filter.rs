@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_wrong_key_is_answered_with_the_right_ones() {
         let error = "lcok=1".parse::<Filter>().unwrap_err().to_string();
-        insta::assert_snapshot!(error, @r#"there is no filter `lcok`: keys are object, method, lock, type, mode, context, site, function, tenant, holder, holder_method; with `--by event` also comm, pid, tid, cpu, holder_comm, holder_pid, holder_tid; with `--by task` type, tenant, comm, pid, tid"#);
+        insta::assert_snapshot!(error, @r#"there is no filter `lcok`: keys are object, method, lock, type, mode, context, phase, site, function, tenant, holder, holder_method; with `--by event` also comm, pid, tid, cpu, holder_comm, holder_pid, holder_tid; with `--by task` type, phase, tenant, comm, pid, tid"#);
     }
 
     #[test]
@@ -220,10 +220,10 @@ mod tests {
             condition(filter, source, &Stacks::default(), &Tenants::default()).unwrap_err().to_string()
         };
         let error = refused(&filter, Source::Tasks);
-        insta::assert_snapshot!(error, @r#"`--by task` cannot be filtered by `object`: the table of tasks has type, tenant, comm, pid, tid"#);
+        insta::assert_snapshot!(error, @r#"`--by task` cannot be filtered by `object`: the table of tasks has type, phase, tenant, comm, pid, tid"#);
         let filter = [Filter::new("comm", "sh").unwrap()];
         let error = refused(&filter, Source::Waits);
-        insta::assert_snapshot!(error, @r#"`comm` is a filter of `--by event` or `--by task`: the totals do not have it; here keys are object, method, lock, type, mode, context, site, function, tenant, holder, holder_method"#);
+        insta::assert_snapshot!(error, @r#"`comm` is a filter of `--by event` or `--by task`: the totals do not have it; here keys are object, method, lock, type, mode, context, phase, site, function, tenant, holder, holder_method"#);
     }
 
     #[test]

@@ -141,7 +141,7 @@ impl Synthetic {
             events: Self::sample_events(),
             acquired: Vec::new(),
             sample: BTreeMap::new(),
-            phases: Vec::new(),
+            phases: vec![(0, "start".into())],
             tasks: vec![
                 (100, "fio".into(), 4, "mutex", 2, 100 * ms),
                 (200, "dd".into(), 3, "spinlock", 1_000, 1_500_000),

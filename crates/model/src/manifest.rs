@@ -132,7 +132,13 @@ pub fn not_traced(hooks: &[Hook]) -> Vec<String> {
     for hook in hooks.iter().filter(|hook| hook.state != Hook::NOT_ASKED) {
         families.entry((&hook.lock_type, &hook.operation)).or_default().push(hook);
     }
-    let missing = families.iter().filter(|(_, hooks)| hooks.iter().all(|hook| hook.state == Hook::MISSING));
+    let asked = |family: &(&str, &str)| {
+        !hooks
+            .iter()
+            .any(|hook| hook.state == Hook::NOT_ASKED && (hook.lock_type.as_str(), hook.operation.as_str()) == *family)
+    };
+    let missing =
+        families.iter().filter(|(family, hooks)| asked(family) && hooks.iter().all(|hook| hook.state == Hook::MISSING));
     let missing: Vec<_> = missing.map(|((lock_type, operation), _)| format!("{lock_type} {operation}")).collect();
     let mut lines = Vec::new();
     if !missing.is_empty() {
@@ -180,6 +186,9 @@ pub struct Workings {
     /// Waits of LIMA's own programs for the locks of their maps: its own doing, counted nowhere else.
     #[serde(default)]
     pub own_waits: u64,
+    /// Acquisitions by LIMA's own process; they are left out.
+    #[serde(default)]
+    pub own_acquisitions: u64,
 }
 
 /// The manifest.
@@ -272,6 +281,8 @@ mod tests {
             hook("mutex_lock_nested", "mutex", "acquire", Hook::MISSING),
             hook("__rwlock_init", "rwlock", "init", Hook::MISSING),
             hook("up", "semaphore", "release", Hook::NOT_ASKED),
+            hook("down_read", "rwsem", "acquire", Hook::NOT_ASKED),
+            hook("down_read_nested", "rwsem", "acquire", Hook::MISSING),
             hook("down", "semaphore", "acquire", "no room"),
         ];
         assert_eq!(

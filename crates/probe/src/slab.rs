@@ -14,13 +14,14 @@ use std::sync::Arc;
 
 /// x86-64 has pages of this size.
 const PAGE: u64 = 4096;
+/// The size of `struct page`; kernels with another one are not read.
+const PAGE_STRUCT: usize = 64;
 /// More caches than that there are not: the list has been changed while it was read.
 const MOST: usize = 4096;
 
 /// Where the fields lie that are read, bytes.
 #[derive(Clone, Copy, Debug)]
 struct Offsets {
-    page_size: u64,
     compound_head: u64,
     slab_cache: u64,
     name: u64,
@@ -76,8 +77,7 @@ impl SlabReader {
     /// The slab cache that an address lies in.
     pub fn place(&mut self, address: u64) -> Option<SlabPlace> {
         let (page, base) = self.head(address)?;
-        let cache =
-            self.memory.number(page + self.offsets.slab_cache).filter(|&cache| cache >= self.page_offset_base)?;
+        let cache = number(&page, self.offsets.slab_cache).filter(|&cache| cache >= self.page_offset_base)?;
         if !self.caches.contains_key(&cache) {
             // It may be younger than the list.
             self.read_caches();
@@ -88,16 +88,17 @@ impl SlabReader {
     }
 
     /// The `struct page` of the first page of the block that an address lies in, and the address of that page.
-    fn head(&self, address: u64) -> Option<(u64, u64)> {
-        let number = address.checked_sub(self.page_offset_base)? / PAGE;
-        let page = self.vmemmap_base.checked_add(number.checked_mul(self.offsets.page_size)?)?;
-        let head = self.memory.number(page + self.offsets.compound_head)?;
+    fn head(&self, address: u64) -> Option<([u8; PAGE_STRUCT], u64)> {
+        let index = address.checked_sub(self.page_offset_base)? / PAGE;
+        let page = self.vmemmap_base.checked_add(index.checked_mul(PAGE_STRUCT as u64)?)?;
+        let bytes = self.memory.read(page)?;
+        let head = number(&bytes, self.offsets.compound_head)?;
         if head & 1 == 0 {
-            return Some((page, address & !(PAGE - 1)));
+            return Some((bytes, address & !(PAGE - 1)));
         }
         let head = head - 1;
-        let number = head.checked_sub(self.vmemmap_base)? / self.offsets.page_size;
-        Some((head, self.page_offset_base.checked_add(number.checked_mul(PAGE)?)?))
+        let index = head.checked_sub(self.vmemmap_base)? / PAGE_STRUCT as u64;
+        Some((self.memory.read(head)?, self.page_offset_base.checked_add(index.checked_mul(PAGE)?)?))
     }
 
     fn read_caches(&mut self) {
@@ -124,14 +125,22 @@ impl SlabReader {
     }
 }
 
+/// A number in the bytes of a struct.
+fn number(bytes: &[u8], offset: u64) -> Option<u64> {
+    let bytes = bytes.get(usize::try_from(offset).ok()?..)?.first_chunk()?;
+    Some(u64::from_ne_bytes(*bytes))
+}
+
 impl Offsets {
     fn of(btf: &Btf<'_>) -> Option<Self> {
         let named = |name: &str| btf.type_by_name::<Composite<'_>>(name);
         let page = named("page")?;
         let slab = named("slab")?;
         let cache = named("kmem_cache")?;
+        if page.size() != PAGE_STRUCT {
+            return None;
+        }
         Some(Self {
-            page_size: page.size() as u64,
             compound_head: member(btf, &page, "compound_head")?,
             slab_cache: member(btf, &slab, "slab_cache")?,
             name: member(btf, &cache, "name")?,
@@ -170,7 +179,7 @@ mod tests {
         let Some(offsets) = Offsets::of(&btf) else {
             panic!("page, slab and kmem_cache have the fields on every kernel")
         };
-        assert_eq!((offsets.page_size, offsets.compound_head), (64, 8));
+        assert_eq!(offsets.compound_head, 8);
         assert!(offsets.slab_cache.is_multiple_of(8) && offsets.slab_cache < 64);
     }
 }

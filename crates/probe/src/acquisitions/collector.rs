@@ -139,8 +139,8 @@ impl<'obj> Collector<'obj> {
         wait_for_programs();
     }
 
-    /// What was lost, by cause, and how many releases had no acquisition.
-    pub fn losses(&self) -> (Vec<(Loss, u64)>, u64) {
+    /// What was lost, by cause; how many releases had no acquisition; and what the recorder itself acquired.
+    pub fn losses(&self) -> (Vec<(Loss, u64)>, u64, u64) {
         const CAUSES: [Option<Loss>; 12] = [
             Some(Loss::AcquisitionsFull),
             Some(Loss::HoldsFull),
@@ -161,7 +161,7 @@ impl<'obj> Collector<'obj> {
         });
         let counters = counters.unwrap_or_default();
         let losses = CAUSES.iter().zip(counters).filter_map(|(cause, count)| Some(((*cause)?, count))).collect();
-        (losses, counters[2])
+        (losses, counters[2], counters[12])
     }
 
     /// The lock functions that are traced, or could not be.
@@ -249,6 +249,7 @@ fn configure(
     acquiring.life_bits = LIFE_BITS;
     acquiring.place_bits = PLACE_BITS;
     acquiring.stats = profile.stats.iter().fold(0, |bits, &stat| bits | stat as u32);
+    acquiring.own_tgid = std::process::id();
     acquiring.births = profile.sample.is_empty().into();
     acquiring.by_lock = profile.chooses_locks().into();
     acquiring.by_place = (!profile.lock_places.is_empty()).into();

@@ -148,6 +148,10 @@ static __always_inline bool attribute(struct call *call)
 {
 	__u8 comm[COMM_LEN] = {};
 
+	if (call->task->tgid == acquiring.own_tgid && call->key.context == CONTEXT_TASK) {
+		count_acq(ACQ_OWN);
+		return false;
+	}
 	if (acquiring.by_site && !(flags_of(call->key.site) & PLACE_CHOSEN) &&
 	    !(call->key.beyond && !(acquiring.stats & STAT_STACK) && flags_of(call->key.beyond) & PLACE_CHOSEN))
 		return false;

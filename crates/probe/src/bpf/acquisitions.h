@@ -135,6 +135,7 @@ struct acquiring {
 	__u8 by_place; /* a lock is also chosen by the places that take it */
 	__u8 by_site; /* only acquisitions from places that are chosen */
 	__u8 zero[3];
+	__u32 own_tgid; /* the recorder */
 	__u32 sample[16]; /* one in so many, by enum lock_type; 0 and 1: all */
 	struct range ranges[RANGES];
 };
@@ -153,6 +154,7 @@ enum acquisition_counter {
 	ACQ_PLACES_FULL = 9, /* acquisitions at a place that found no slot */
 	ACQ_STACK_LOST = 10, /* acquisitions whose stack or caller could not be read */
 	ACQ_STACK_MISMATCH = 11, /* stacks that were put together wrongly */
+	ACQ_OWN = 12, /* acquisitions by the recorder: no loss */
 	ACQ_COUNTERS = 16,
 };
 
@@ -162,11 +164,11 @@ _Static_assert(sizeof(struct place) == 16, "");
 _Static_assert(sizeof(struct known_stack) == 16, "");
 _Static_assert(sizeof(struct life) == 16, "");
 _Static_assert(sizeof(struct birth) == 88, "");
-_Static_assert(sizeof(struct acquiring) == 2144, "");
+_Static_assert(sizeof(struct acquiring) == 2152, "");
 _Static_assert(__builtin_offsetof(struct sum, lock_type) == 36, "");
 _Static_assert(__builtin_offsetof(struct sum, acquisitions) == 48, "");
 _Static_assert(__builtin_offsetof(struct sum, hold_octaves) == 160, "");
-_Static_assert(__builtin_offsetof(struct acquiring, ranges) == 96, "");
+_Static_assert(__builtin_offsetof(struct acquiring, ranges) == 104, "");
 _Static_assert(__builtin_offsetof(struct birth, name) == 48, "");
 
 #endif

@@ -24,7 +24,7 @@ const ACQUISITIONS: &[&str] = &["btf", "fentry", "fexit", "ring_buffer", "task_s
 const LOST: &[(&[&str], &str)] = &[
     (&["stack_walk"], "stacks: callers are unknown"),
     (&["kernel_read", "rdonly_cast"], "lock words: holders are unknown"),
-    (&["kmem_cache"], "slab caches: the object that a lock lies in is told by its callers only"),
+    (&["kmem_cache", "kcore"], "slab caches: the object that a lock lies in is told by its callers only"),
     (&["kallsyms"], "names of functions: stacks are addresses"),
     (&["data_symbols"], "names of global locks: they are told by their callers only"),
     (&["cgroups"], "names of tenants: they are numbers, unless --tenant-by says otherwise"),

@@ -106,6 +106,7 @@ fn symbols() -> Vec<Finding> {
         Ok(Kallsyms { data, .. }) => (Answer::No, Answer::of(*data), "addresses are shown as zero".to_owned()),
         Err(error) => (Answer::No, Answer::Unknown, error.to_string()),
     };
+    let kcore = File::open("/proc/kcore");
     let data_found = if data == Answer::Yes { "listed" } else { "functions only" };
     vec![
         Finding {
@@ -120,6 +121,15 @@ fn symbols() -> Vec<Finding> {
                  until then stacks are addresses without names"
                     .to_owned()
             }),
+        },
+        Finding {
+            key: "kcore",
+            group: Group::Kernel,
+            what: "the kernel's memory (slab caches)",
+            answer: Answer::of(kcore.is_ok()),
+            tried: "opened /proc/kcore".to_owned(),
+            found: kcore.map_or_else(|error| error.to_string(), |_| "opened".to_owned()),
+            remedy: None,
         },
         Finding {
             key: "data_symbols",

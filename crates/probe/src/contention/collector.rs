@@ -128,6 +128,7 @@ impl Counters {
             stacks_walked: self.0[Self::WALKED],
             waits_spilled: self.0[Self::SPILLED],
             own_waits: self.0[Self::OWN],
+            own_acquisitions: 0,
         }
     }
 }

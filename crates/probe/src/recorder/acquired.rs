@@ -78,7 +78,8 @@ impl Recorder<'_> {
     /// Counts what the programs on lock functions lost.
     pub(super) fn count_missed(&mut self, losses: &mut Losses) {
         let Some(collector) = &self.acquisitions else { return };
-        let (causes, not_held) = collector.losses();
+        let (causes, not_held, own) = collector.losses();
+        self.manifest.workings.own_acquisitions = own;
         causes.into_iter().for_each(|(cause, count)| losses.set(cause, count));
         // A release lacks its acquisition because a program was skipped, or found no room, or because the lock was
         // acquired before the recording began.

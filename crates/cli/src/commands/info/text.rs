@@ -118,6 +118,9 @@ fn write_edges_and_workings(out: &mut String, manifest: &Manifest) -> fmt::Resul
         workings.stacks_walked,
         count(workings.waits_spilled, "wait")
     )?;
+    if workings.own_acquisitions > 0 {
+        writeln!(out, "left out: {} by LIMA's own process", count(workings.own_acquisitions, "acquisition"))?;
+    }
     if workings.own_waits > 0 {
         writeln!(out, "left out: {} of LIMA's own programs", count(workings.own_waits, "wait"))?;
     }

@@ -89,7 +89,7 @@ impl<'obj> Collector<'obj> {
         let mut hooks = hooks::choose(&mut open, options)?;
         configure(&mut open, waits, options, cpus, sum_bits)?;
         let ranges = ranges(options, symbols)?;
-        place_ranges(&mut open, &ranges)?;
+        place_ranges(&mut open, &ranges, hooks::born_types(&hooks))?;
         let skeleton = open.load().map_err(Error::load)?;
         let length = (2 * cpus) << sum_bits;
         let sums = Memory::of(skeleton.maps.sums.as_fd(), length)
@@ -278,13 +278,14 @@ fn ranges(options: &contention::Options, symbols: &KernelSymbols) -> Result<Vec<
     Ok(ranges)
 }
 
-fn place_ranges(open: &mut OpenAcquisitionsSkel<'_>, ranges: &[types::range]) -> Result<(), Error> {
+fn place_ranges(open: &mut OpenAcquisitionsSkel<'_>, ranges: &[types::range], born_types: u32) -> Result<(), Error> {
     let Some(rodata) = open.maps.rodata_data.as_deref_mut() else {
         return Err(Error::Option("the BPF object lacks its settings".to_owned()));
     };
     for (place, range) in rodata.acquiring.ranges.iter_mut().zip(ranges) {
         *place = *range;
     }
+    rodata.acquiring.born_types = born_types;
     rodata.acquiring.range_count = ranges.len().min(RANGES) as u32;
     Ok(())
 }

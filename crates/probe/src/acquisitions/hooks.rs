@@ -46,11 +46,22 @@ fn choose_by(open: &mut OpenAcquisitionsSkel<'_>, is_wanted: impl Fn(&str) -> bo
     Ok(open.open_object_mut().progs_mut().filter_map(choose).collect())
 }
 
+/// The lock types whose initialisations are seen, a bit for each as the programs know it.
+pub(super) fn born_types(hooks: &[Hook]) -> u32 {
+    let born = hooks.iter().filter(|hook| hook.operation == Operation::Init.name() && hook.state == Hook::ATTACHED);
+    let types = born.filter_map(|hook| LockType::from_name(&hook.lock_type));
+    types.fold(0, |types, lock_type| types | 1 << as_traced(lock_type) as u32)
+}
+
+/// The type as the programs call it: they do not tell the kinds of spinlocks apart.
+fn as_traced(lock_type: LockType) -> LockType {
+    if lock_type == LockType::RawSpinlock { LockType::Spinlock } else { lock_type }
+}
+
 /// Whether what was asked for needs a function to be traced.
 fn is_wanted(function: &str, options: &Options) -> bool {
     let primitive = Primitive::named(function);
-    let lock_type = match primitive.map_or(LockType::Rwsem, |primitive| primitive.lock_type) {
-        LockType::RawSpinlock => LockType::Spinlock,
+    let lock_type = match as_traced(primitive.map_or(LockType::Rwsem, |primitive| primitive.lock_type)) {
         // Waits for both are called by the same name.
         LockType::WwMutex => LockType::Mutex,
         lock_type => lock_type,

@@ -272,7 +272,8 @@ static __always_inline int acquired(void *ctx, __u32 arguments, __u8 lock_type, 
 	got_ns = unknown_number(&call, got_ns);
 	if (passed_over(&call) || !locate(ctx, arguments, &call))
 		return 0;
-	call.key.life = unknown_number(&call, life_of(call.key.lock));
+	if (acquiring.born_types & (1 << lock_type))
+		call.key.life = unknown_number(&call, life_of(call.key.lock));
 	if (attribute(&call))
 		add_acquisition(&call, got, wait_ns);
 	/* Readers' holds of a percpu_rwsem end in inlined code. */

@@ -136,6 +136,8 @@ struct acquiring {
 	__u8 by_site; /* only acquisitions from places that are chosen */
 	__u8 zero[3];
 	__u32 own_tgid; /* the recorder */
+	__u32 born_types; /* bit per enum lock_type: initialisations are seen */
+	__u32 zero2;
 	__u32 sample[16]; /* one in so many, by enum lock_type; 0 and 1: all */
 	struct range ranges[RANGES];
 };
@@ -164,11 +166,11 @@ _Static_assert(sizeof(struct place) == 16, "");
 _Static_assert(sizeof(struct known_stack) == 16, "");
 _Static_assert(sizeof(struct life) == 16, "");
 _Static_assert(sizeof(struct birth) == 88, "");
-_Static_assert(sizeof(struct acquiring) == 2152, "");
+_Static_assert(sizeof(struct acquiring) == 2160, "");
 _Static_assert(__builtin_offsetof(struct sum, lock_type) == 36, "");
 _Static_assert(__builtin_offsetof(struct sum, acquisitions) == 48, "");
 _Static_assert(__builtin_offsetof(struct sum, hold_octaves) == 160, "");
-_Static_assert(__builtin_offsetof(struct acquiring, ranges) == 104, "");
+_Static_assert(__builtin_offsetof(struct acquiring, ranges) == 112, "");
 _Static_assert(__builtin_offsetof(struct birth, name) == 48, "");
 
 #endif

@@ -187,8 +187,12 @@ static __always_inline __u64 beyond_of(void *ctx, struct cpu_part *part, __u8 co
 	/* The stacks of interrupts go over into those of what they interrupted. */
 	if (!caller && context != CONTEXT_TASK)
 		return 0;
-	if (!site || (caller && !(flags_of(site) & PLACE_WRAPPER)))
+	if (!site || (caller && *plain_place(site) == (__u32)site))
 		return 0;
+	if (caller && !(flags_of(site) & PLACE_WRAPPER)) {
+		*plain_place(site) = site;
+		return 0;
+	}
 	at = address_of(ctx, &part->scratch[bounded(context, LEVELS - 1)]) + 8 * word;
 	recalled = caller ? recall_caller(at, site) : recall(at, 0);
 	known = recalled && !caller ? known_stack_of(recalled) : NULL;

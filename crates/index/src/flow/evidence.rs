@@ -265,7 +265,7 @@ impl Evidence {
     /// Adds a clue, or makes it stronger.
     fn put(&mut self, node: NodeId, at: i64, clue: Clue) {
         let Clue { of, strength, one_of, array, .. } = clue;
-        if !(-FAR..=FAR).contains(&at) || of == crate::types::VOID {
+        if !(-FAR..=FAR).contains(&at) || of == VOID {
             return;
         }
         let Some(heads) = self.heads.get_mut(node.0 as usize) else { return };

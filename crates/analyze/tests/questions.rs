@@ -344,7 +344,7 @@ fn acquisitions_are_summed_up_and_a_lock_ends_with_its_life() {
     a | 3 | 1047
     b | 1 | 10
     "#);
-    assert_eq!(lines(&ask(By::Stack).rows, &["acquisitions"]), "1007\n50");
+    assert_eq!(lines(&ask(By::Stack).rows, &["acquisitions"]), "1007\n50\n");
     let error = analysis.report(&Query { by: By::Task, acquisitions: true, ..Query::default() }).unwrap_err();
     assert!(error.to_string().contains("not known by task"), "{error}");
 }

@@ -107,6 +107,7 @@ fn symbols() -> Vec<Finding> {
         Err(error) => (Answer::No, Answer::Unknown, error.to_string()),
     };
     let kcore = File::open("/proc/kcore");
+    let kcore_refused = kcore.is_err();
     let data_found = if data == Answer::Yes { "listed" } else { "functions only" };
     vec![
         Finding {
@@ -129,7 +130,10 @@ fn symbols() -> Vec<Finding> {
             answer: Answer::of(kcore.is_ok()),
             tried: "opened /proc/kcore".to_owned(),
             found: kcore.map_or_else(|error| error.to_string(), |_| "opened".to_owned()),
-            remedy: None,
+            remedy: kcore_refused.then(|| {
+                "as root, on a kernel that is not locked down; from Linux 6.13 on programs ask for slab caches without it"
+                    .to_owned()
+            }),
         },
         Finding {
             key: "data_symbols",

@@ -15,6 +15,7 @@
  *   clock.c     time: reading it, letting it pass
  *   result.c    what was done, as JSON
  *   command.c   from text to plan to result
+ *   classes.c   lockdep's names for locks at given addresses
  *   main.c      the files in debugfs
  */
 #ifndef LIMA_LOCKS_H
@@ -38,6 +39,7 @@
 #include <linux/spinlock.h>
 #include <linux/ww_mutex.h>
 
+struct dentry;
 struct seq_file;
 
 /* --- objects -------------------------------------------------------------- */
@@ -396,6 +398,9 @@ void lima_spin_us(unsigned int us);
 void lima_sleep_us(unsigned int us);
 
 /* --- commands ------------------------------------------------------------- */
+
+int lima_classes_make(struct dentry *folder);
+void lima_classes_free(void);
 
 int lima_command_run(char *text);
 int lima_command_show(struct seq_file *file);

@@ -65,12 +65,18 @@ static int __init lima_locks_init(void)
 	}
 	debugfs_create_file("run", 0200, folder, NULL, &run_operations);
 	debugfs_create_file("result", 0400, folder, NULL, &result_fops);
-	return 0;
+	error = lima_classes_make(folder);
+	if (error) {
+		debugfs_remove_recursive(folder);
+		forget_all();
+	}
+	return error;
 }
 
 static void __exit lima_locks_exit(void)
 {
 	debugfs_remove_recursive(folder);
+	lima_classes_free();
 	lima_command_forget();
 	forget_all();
 }

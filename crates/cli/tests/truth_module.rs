@@ -267,3 +267,8 @@ fn the_trace_says_what_the_module_did(kernel: &str) {
 fn the_trace_says_what_the_module_did_on_6_1() {
     the_trace_says_what_the_module_did("6.1");
 }
+
+#[test]
+fn the_trace_says_what_the_module_did_on_6_12() {
+    the_trace_says_what_the_module_did("6.12");
+}

@@ -51,11 +51,15 @@ pub fn drive(kernel: &str, out: &Path, commands: &[&str], script: &str) -> Outpu
         .collect();
     let tell = format!("cd \"$LIMA_OUT\"\n{tell}");
     fs::write(out.join("tell"), tell).unwrap();
-    let script = format!("set -e; LIMA='{LIMA}'; $LIMA lab module load; {script}; $LIMA lab module unload");
-    let fixed =
-        ["lab", "run", "--accel", "tcg", "--cpus", "2", "--memory", "2G", "--timeout", "280s", "--kernel", kernel];
-    let mut command = lima(fixed);
-    command.arg("--out").arg(out).args(["--", "sh", "-c", &script]).output().unwrap()
+    let script = format!("$LIMA lab module load; {script}; $LIMA lab module unload");
+    in_guest(kernel, out, &["--accel", "tcg", "--timeout", "280s"], &script)
+}
+
+/// Runs a script of the shell in a guest, with `$LIMA` as the program under test and `$LIMA_OUT` as `out`.
+pub fn in_guest(kernel: &str, out: &Path, options: &[&str], script: &str) -> Output {
+    let script = format!("set -e; export LIMA='{LIMA}'; {script}");
+    let mut command = lima(["lab", "run", "--cpus", "2", "--memory", "2G", "--kernel", kernel]);
+    command.args(options).arg("--out").arg(out).args(["--", "sh", "-c", &script]).output().unwrap()
 }
 
 /// The module's answers to the commands.

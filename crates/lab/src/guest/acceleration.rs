@@ -21,6 +21,8 @@ pub enum Acceleration {
     Kvm,
     /// By QEMU.
     Tcg,
+    /// By QEMU, one processor of the guest at a time.
+    TcgSingle,
 }
 
 /// The acceleration, and why.
@@ -41,6 +43,7 @@ impl Acceleration {
         match self {
             Self::Kvm => "kvm",
             Self::Tcg => "tcg,thread=multi",
+            Self::TcgSingle => "tcg,thread=single",
         }
     }
 }

@@ -15,6 +15,7 @@ pub(super) const FILES: &[File] = files! {
     "Kbuild"
     "boxes.c"
     "churn.c"
+    "classes.c"
     "clock.c"
     "command.c"
     "crew.c"

@@ -85,6 +85,8 @@ enum Accel {
     Kvm,
     /// Software
     Tcg,
+    /// Software, one CPU at a time: where programs are attached to busy functions again and again
+    TcgSingle,
 }
 
 /// `512M` or `4G`.
@@ -127,6 +129,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         Accel::Auto => guest::choose(&cache, &kernel, &say)?,
         Accel::Kvm => Choice { acceleration: Acceleration::Kvm, reason: "KVM (as told)".to_owned() },
+        Accel::TcgSingle => Choice {
+            acceleration: Acceleration::TcgSingle,
+            reason: "software emulation, one CPU at a time (as told)".to_owned(),
+        },
         Accel::Tcg => Choice { acceleration: Acceleration::Tcg, reason: "software emulation (as told)".to_owned() },
     };
     say(&format!("Linux {}, {} CPUs, {} MiB, {}", kernel.release, machine.cpus, machine.memory_mib, choice.reason));

@@ -1,0 +1,181 @@
+//! Acquisitions by class of lock, held against what a kernel with lockdep counts itself (`/proc/lock_stat`); and that lockdep
+//! finds no fault with how LIMA records them. Only where that kernel has been built (`lima lab build-kernel`).
+
+mod common;
+
+use common::module::{FILES, can_drive, in_guest};
+use common::{manifest, shown, table};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// Only what lockdep saw acquired more often than this is compared.
+const ENOUGH: u64 = 1000;
+
+/// Classes that lockdep counts otherwise, and why.
+const EXPLAINED: &[(&str, &str)] = &[
+    ("rcu_", "a read section or a callback, no lock"),
+    ("(", "a mark on work, timers and completions, no lock"),
+    ("lock", "memcg's and other marks around what takes no lock"),
+    ("fs_reclaim", "a mark on allocation, no lock"),
+    ("mmu_notifier_", "a mark, no lock"),
+    ("tk_core.seq", "a sequence counter"),
+    ("jiffies_seq", "a sequence counter"),
+    ("&____s->seqcount", "a sequence counter"),
+    ("rename_lock.seqcount", "a sequence counter"),
+    ("mount_lock", "mostly its sequence counter"),
+    ("&per_cpu_ptr(group->pcpu", "a sequence counter"),
+    ("sb_writers", "readers of a percpu_rwsem, inlined"),
+    ("sb_pagefaults", "readers of a percpu_rwsem, inlined"),
+    ("&c->lock", "a local_lock, inlined"),
+    ("&memcg->move_lock", "mostly a mark: it is taken only while tasks move"),
+    ("&mm->mmap_lock", "mostly might_lock in front of accesses to user space, which takes nothing"),
+    ("&rq->__lock", "handed on in a context switch, which counts as two acquisitions"),
+    ("&pipe->", "named after the wait queue's lock was initialised: pipes that are gone have only that first name"),
+    ("&x->wait", "named after it was initialised: completions on stacks have only their first name"),
+    ("&sb->s_type->", "named after they were initialised: inodes that are gone have only their first names"),
+    ("&rb->spinlock", "of BPF's ring buffers: LIMA's own, left out"),
+    ("&wq", "a wait in workqueues, no lock"),
+];
+
+/// How lockdep's name begins, and what to say of it.
+fn explained(class: &str) -> Option<&'static str> {
+    EXPLAINED
+        .iter()
+        .find(|(name, _)| if *name == "lock" { class == *name } else { class.starts_with(name) })
+        .map(|(_, why)| *why)
+}
+
+/// What lockdep calls a class, without what tells classes of one name, and readers from writers, apart. `/proc/lock_stat`
+/// cuts names.
+fn class_of(name: &str) -> String {
+    let name = name.strip_suffix("-W").or_else(|| name.strip_suffix("-R")).unwrap_or(name);
+    let plain = |name: &str, mark: char| match name.rsplit_once(mark) {
+        Some((before, after)) if !after.is_empty() && after.bytes().all(|byte| byte.is_ascii_digit()) => {
+            before.to_owned()
+        }
+        _ => name.to_owned(),
+    };
+    plain(&plain(name, '/'), '#').chars().take(32).collect()
+}
+
+/// Acquisitions by class, from the text of `/proc/lock_stat`.
+fn lock_stat(text: &str) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    for line in text.lines() {
+        let Some((name, numbers)) = line.rsplit_once(':') else { continue };
+        let numbers: Vec<&str> = numbers.split_whitespace().collect();
+        // con-bounces contentions waittime (4) acq-bounces acquisitions holdtime (4)
+        if let (12, Some(Ok(acquisitions))) = (numbers.len(), numbers.get(7).map(|number| number.parse::<u64>())) {
+            *sums.entry(class_of(name.trim())).or_default() += acquisitions;
+        }
+    }
+    sums
+}
+
+/// Acquisitions by class, from a trace. A lock that was seen initialised has the name that it was given there, if lockdep
+/// has a class of that name; others, and those whose class is set later, have the one that lay in their memory afterwards.
+fn traced(out: &Path, what: &str, known: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let trace = out.join(format!("{what}.lima"));
+    let inits = table(&trace, "inits");
+    let given = inits.numbers("lock").into_iter().zip(inits.numbers("life")).zip(inits.texts("name"));
+    let given: BTreeMap<(u64, u64), String> = given.map(|(lock, name)| (lock, class_of(&name))).collect();
+    let classes = fs::read(out.join(format!("{what}.classes"))).unwrap();
+    let found: BTreeMap<u64, String> = shown(&classes)
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(lock, name)| (u64::from_str_radix(lock.trim_start_matches("0x"), 16).unwrap(), class_of(name)))
+        .collect();
+    let table = table(&trace, "acquisitions");
+    let mut sums = BTreeMap::new();
+    let locks = table.numbers("lock").into_iter().zip(table.numbers("life"));
+    for (lock, acquisitions) in locks.zip(table.numbers("acquisitions")) {
+        let given = given.get(&lock).filter(|name| known.contains_key(*name));
+        let class = given.or_else(|| found.get(&lock.0)).cloned().unwrap_or_else(|| "?".to_owned());
+        *sums.entry(class).or_default() += acquisitions;
+    }
+    sums
+}
+
+/// What lockdep counted, and what the trace has, beginning a little before and ending a little after.
+struct Counted {
+    stat: BTreeMap<String, u64>,
+    traced: BTreeMap<String, u64>,
+}
+
+fn counted(out: &Path, what: &str) -> Counted {
+    let losses = manifest(&out.join(format!("{what}.lima")))["losses"].clone();
+    println!("{what}: losses {losses}");
+    assert_eq!(losses["acquisitions_full"], 0, "{what}: the sums were too small for this load");
+    let stat = lock_stat(&fs::read_to_string(out.join(format!("{what}.stat"))).unwrap());
+    let traced = traced(out, what, &stat);
+    Counted { stat, traced }
+}
+
+/// The same recording twice: with nothing going on, and with a load. What is acquired in a recording outside of the time in
+/// which lockdep counts is the difference between the two in the first.
+const SCRIPT: &str = r#"
+cd /tmp
+cat >window <<'END'
+echo 0 >/proc/lock_stat
+sh "$1"
+cat /proc/lock_stat >"$1.stat"
+END
+echo "sleep 1" >idle
+cat >load <<'END'
+$LIMA lab load hammer --dir /tmp --seconds 4 --tenant red
+i=0; while [ $i -lt 100 ]; do i=$((i + 1)); /bin/true; done
+END
+echo 1 >/proc/sys/kernel/lock_stat
+for what in idle load; do
+	$LIMA record --level acquisitions --bucket 60s --max-totals 400000 -o $what.lima -- sh window $what
+	$LIMA report $what.lima --acquisitions --by lock --top 1000000 --format csv >$what.csv 2>report.err
+	awk -F, 'NR > 1 { print $3, $1 }' $what.csv | sort -u >$what.asked
+	cat $what.asked >FILES/classes
+	cat FILES/classes >$what.classes
+done
+grep debug_locks /proc/lockdep_stats >debug_locks
+dmesg >dmesg
+cp -r idle* load* debug_locks dmesg "$LIMA_OUT/"
+"#;
+
+#[test]
+fn acquisitions_agree_with_lock_stat() {
+    if !can_drive("lockdep") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path();
+    let script = format!("$LIMA lab module load; {}", SCRIPT.replace("FILES", FILES));
+    let options = ["--accel", "tcg-single", "--timeout", "280s", "--append", "random.trust_cpu=on"];
+    let output = in_guest("lockdep", out, &options, &script);
+    assert!(output.status.success(), "{}{}", shown(&output.stdout), shown(&output.stderr));
+    let said = fs::read_to_string(out.join("dmesg")).unwrap();
+    let debug_locks = fs::read_to_string(out.join("debug_locks")).unwrap();
+    assert_eq!(debug_locks.split_whitespace().last(), Some("1"), "lockdep found fault:\n{said}");
+    assert!(!said.contains("WARNING:") && !said.contains("BUG:"), "the kernel found fault:\n{said}");
+
+    let (idle, load) = (counted(out, "idle"), counted(out, "load"));
+    let of = |sums: &BTreeMap<String, u64>, class: &str| sums.get(class).copied().unwrap_or_default();
+    let (mut compared, mut off) = (0, Vec::new());
+    println!("{:<34}{:>10}{:>10}{:>9}{:>9}", "class", "lock_stat", "trace", "outside", "");
+    for (class, &expected) in load.stat.iter().filter(|&(_, &count)| count >= ENOUGH) {
+        let signed = |number: u64| number as f64;
+        let outside = signed(of(&idle.traced, class)) - signed(of(&idle.stat, class));
+        let difference = signed(of(&load.traced, class)) - outside - signed(expected);
+        let (percent, why) = (difference / signed(expected) * 100.0, explained(class));
+        let found = of(&load.traced, class);
+        println!("{class:<34}{expected:>10}{found:>10}{outside:>9.0}{percent:>8.2}% {}", why.unwrap_or_default());
+        if why.is_none() {
+            compared += 1;
+            // What is outside is known from another recording only, and no better than to a quarter of it.
+            if difference.abs() > signed(expected) / 100.0 + outside.abs() / 4.0 {
+                off.push(format!("{class}: {expected}, in the trace {found}, outside {outside:.0} ({percent:.2} %)"));
+            }
+        }
+    }
+    println!("not known by name: {} of {}", of(&load.traced, "?"), load.traced.values().sum::<u64>());
+    println!("{} of {compared} are off by more than 1 %: {off:#?}", off.len());
+    assert!(compared >= 10, "only {compared} classes are comparable");
+    assert!(off.len() * 4 <= compared, "{} of {compared} classes are off:\n{off:#?}", off.len());
+}

@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/lima/target
 
-.PHONY: help setup build demo demo-lab test accuracy lint bench bench-acquisitions clean
+.PHONY: help setup build demo demo-lab test test-lockdep accuracy lint bench bench-acquisitions clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -27,6 +27,11 @@ test: setup ## Run all tests
 
 accuracy: build ## Judge the index of a cached kernel by the kernel's source
 	@scripts/accuracy.sh
+
+test-lockdep: setup ## Hold acquisitions against lock_stat, on a kernel of our own that takes ten minutes to build
+	@cargo build --release --locked --quiet --workspace --all-targets
+	@"$(CARGO_TARGET_DIR)/release/lima" lab build-kernel --version 6.1 --config lockdep
+	@cargo nextest run --release --workspace --run-ignored only -E 'binary(truth_lockdep)'
 
 lint: setup ## Check formatting, lints, dependencies and scripts
 	@scripts/lint.sh

@@ -1,5 +1,5 @@
 //! Acquisitions by class of lock, held against what a kernel with lockdep counts itself (`/proc/lock_stat`); and that lockdep
-//! finds no fault with how LIMA records them. Only where that kernel has been built (`lima lab build-kernel`).
+//! finds no fault with how LIMA records them. `make test-lockdep` builds that kernel and runs it.
 
 mod common;
 
@@ -140,6 +140,7 @@ cp -r idle* load* debug_locks dmesg "$LIMA_OUT/"
 "#;
 
 #[test]
+#[ignore = "for minutes, and on a kernel that takes ten to build: `make test-lockdep`"]
 fn acquisitions_agree_with_lock_stat() {
     if !can_drive("lockdep") {
         return;

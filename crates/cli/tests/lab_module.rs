@@ -178,7 +178,7 @@ fn does_what_it_is_told(kernel: &str) {
     assert!(errors.contains("'down' is no way to take 'box.mutex'"), "{kernel}: {errors}");
 
     let log = fs::read_to_string(folder.path().join("dmesg")).unwrap();
-    for word in ["BUG:", "WARNING:", "INFO:", "stall", "lockup", "scheduling while"] {
+    for word in ["BUG:", "WARNING:", "INFO:", " stall", "lockup", "scheduling while"] {
         let bad = log.lines().find(|line| line.contains(word));
         assert!(bad.is_none(), "{kernel}: {}", bad.unwrap_or_default());
     }

@@ -29,7 +29,7 @@ const volatile struct acquiring acquiring = {};
 /* Which of the two halves of the sums the programs write, as in maps.bpf.h; not 0 while it is recorded. */
 volatile __u32 generation = 0;
 
-/* Initialisations. Read by the recorder. Full: counted. */
+/* Initialisations, and stacks that may be new. Read by the recorder. Full: counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20);
@@ -144,10 +144,14 @@ static __always_inline bool locate(void *ctx, __u32 arguments, struct call *call
 	return true;
 }
 
+/* Whose it is, whether or not it is counted: a hold that is not may be what others wait for. */
 static __always_inline bool attribute(struct call *call)
 {
 	__u8 comm[COMM_LEN] = {};
 
+	if (settings.tenant_by == TENANT_BY_COMM || settings.filter_comm)
+		copy_comm(comm, call->task);
+	call->key.tenant = call->key.context == CONTEXT_TASK ? tenant_of(call->task, true, comm) : TENANT_KERNEL;
 	if (call->task->tgid == acquiring.own_tgid && call->key.context == CONTEXT_TASK) {
 		count_acq(ACQ_OWN);
 		return false;
@@ -155,56 +159,10 @@ static __always_inline bool attribute(struct call *call)
 	if (acquiring.by_site && !(flags_of(call->key.site) & PLACE_CHOSEN) &&
 	    !(call->key.beyond && !(acquiring.stats & STAT_STACK) && flags_of(call->key.beyond) & PLACE_CHOSEN))
 		return false;
-
-	if (settings.tenant_by == TENANT_BY_COMM || settings.filter_comm)
-		copy_comm(comm, call->task);
-	call->key.tenant = call->key.context == CONTEXT_TASK ? tenant_of(call->task, true, comm) : TENANT_KERNEL;
 	return passes(call->task, comm, call->key.tenant, call->key.lock_type);
 }
 
-/* A slot for a hold that begins. */
-static __always_inline struct held *claim_held(__u64 lock, __u64 who)
-{
-	__u32 home = held_home(lock, who);
-
-	for (__u32 i = 0; i < HELD_WINDOW; i++) {
-		struct held *held = held_slot(home, i);
-
-		if (!held)
-			return NULL;
-		if (held->lock == lock && held->who == who) {
-			/* Its release was missed. */
-			count_acq(ACQ_HELD_TWICE);
-			return held;
-		}
-		if (!held->lock && !__sync_val_compare_and_swap(&held->lock, 0, lock))
-			return held;
-	}
-	count_acq(ACQ_HELD_FULL);
-	return NULL;
-}
-
-static __always_inline void free_held(struct held *held)
-{
-	held->since_ns = 0;
-	barrier();
-	held->who = 0;
-	barrier();
-	held->lock = 0;
-}
-
-/* Whose hold it is: readers can be many. */
-static __always_inline __u64 holder_of(struct task_struct *task, __u8 lock_type, __u8 mode, __u8 context,
-				       struct cpu_part *part)
-{
-	volatile __u64 *scratch;
-
-	if (mode != MODE_READ)
-		return only_holder(lock_type);
-	scratch = &part->scratch[bounded(context, LEVELS - 1)];
-	*scratch = (__u64)task;
-	return *scratch + context;
-}
+#include "holds.bpf.h"
 
 /* Adds an acquisition, or an attempt, to its sums. */
 static __always_inline void add_acquisition(struct call *call, bool got, __u64 wait_ns)
@@ -223,35 +181,6 @@ static __always_inline void add_acquisition(struct call *call, bool got, __u64 w
 		add_wait(sum, wait_ns);
 	if ((acquiring.stats & STATS_OF_LASTS) && got)
 		add_move(sum, &call->key, call->cpu, wait_ns);
-}
-
-/* A hold begins. */
-static __always_inline void begin_hold(struct call *call, __u64 got_ns)
-{
-	struct held *held;
-	__u64 now;
-
-	call->key.who = holder_of(call->task, call->key.lock_type, call->key.mode, call->key.context, call->part);
-	held = claim_held(call->key.lock, call->key.who);
-	if (!held)
-		return;
-	held->tenant = call->key.tenant;
-	held->site = call->key.site;
-	held->beyond = call->key.beyond;
-	held->who = call->key.who;
-	held->task = (__u64)call->task;
-	held->tid = call->task->pid;
-	held->cpu = call->cpu;
-	held->life = call->key.life;
-	held->sum = call->key.sum;
-	held->tag = call->key.tag;
-	held->lock_type = call->key.lock_type;
-	held->mode = call->key.mode;
-	held->context = call->key.context;
-	now = bpf_ktime_get_ns();
-	held->got_ns = got_ns ? got_ns : now;
-	barrier();
-	held->since_ns = now;
 }
 
 static __always_inline int acquired(void *ctx, __u32 arguments, __u8 lock_type, __u8 mode, bool got)
@@ -283,35 +212,6 @@ static __always_inline int acquired(void *ctx, __u32 arguments, __u8 lock_type, 
 	return 0;
 }
 
-/* Adds a hold to the sums that its acquisition was added to. */
-static __always_inline void end_hold(struct held *held, __u32 cpu, __u64 now)
-{
-	struct sum *sum = NULL;
-	struct held key;
-
-	if (!held->tag)
-		return; /* it did not pass the filters */
-	if (held->cpu == cpu && held->tag == (SUM_TAG(generation) | SUM_READY)) {
-		sum = sum_slot(cpu, held->tag, held->sum);
-	} else {
-		key = *held;
-		sum = sum_of(&key, cpu);
-	}
-	if (sum)
-		add_hold(sum, now > held->since_ns ? now - held->since_ns : 0);
-	else
-		count_acq(ACQ_HOLD_LOST);
-}
-
-/* A reader's hold that another task ends. The lock names the last one that came to read: when it is the only one, it is
- * the one that leaves. */
-static __always_inline struct held *find_read_by_other(__u64 lock)
-{
-	__u64 owner = peek(lock + bpf_core_field_offset(struct rw_semaphore, owner)) & ~RWSEM_OWNER_FLAGS;
-
-	return owner ? find_held(lock, owner + CONTEXT_TASK) : NULL;
-}
-
 static __always_inline int released(void *ctx, __u8 lock_type, __u8 mode)
 {
 	struct call call = { .key.lock_type = lock_type, .key.mode = mode };
@@ -336,45 +236,7 @@ static __always_inline int released(void *ctx, __u8 lock_type, __u8 mode)
 	return 0;
 }
 
-static __always_inline int initialised(void *ctx, __u32 arguments, __u8 lock_type)
-{
-	struct call call = { .key.lock_type = lock_type };
-	struct birth *birth;
-	__u64 name = 0;
-	__u32 word;
-
-	if (!enter(ctx, &call))
-		return 0;
-	call.key.life = new_life(call.key.lock);
-	call.key.site = site_of(ctx, arguments, &word);
-	if (!acquiring.births || !attribute(&call))
-		return 0;
-	if (acquiring.by_place && !is_chosen(call.key.lock, flags_of(call.key.site) & PLACE_OF_LOCK))
-		return 0;
-	bpf_get_func_arg(ctx, 1, &name);
-	/* The ring buffer's lock is traced as well. */
-	call.part->inside = call.key.context + 1;
-	birth = bpf_ringbuf_reserve(&births, sizeof(*birth), 0);
-	if (birth) {
-		birth->kind = RECORD_BIRTH;
-		birth->life = call.key.life;
-		birth->ns = bpf_ktime_get_ns();
-		birth->lock = call.key.lock;
-		birth->site = call.key.site;
-		birth->tenant = call.key.tenant;
-		birth->tid = call.task->pid;
-		birth->lock_type = lock_type;
-		birth->context = call.key.context;
-		birth->zero[0] = birth->zero[1] = 0;
-		birth->name[0] = 0;
-		bpf_probe_read_kernel_str(birth->name, sizeof(birth->name), (void *)name);
-		bpf_ringbuf_submit(birth, BPF_RB_NO_WAKEUP);
-	} else {
-		count_acq(ACQ_BIRTH_LOST);
-	}
-	call.part->inside = 0;
-	return 0;
-}
+#include "births.bpf.h"
 
 static __always_inline long result_of(void *ctx)
 {

@@ -42,6 +42,23 @@ pub struct Kernel {
     pub build_id: String,
     /// How many CPUs are online.
     pub cpus: u32,
+    /// By CPU, how far its share of the per-CPU variables lies from where the image has them, modulo 2^64; empty when the
+    /// kernel did not tell.
+    pub per_cpu: Vec<u64>,
+}
+
+/// What the objects and lines of a trace were resolved with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resolved {
+    /// The version of LIMA that did it.
+    pub lima_version: String,
+    /// The kernel's build id of the index.
+    pub build_id: String,
+    /// What the index was made from: `dwarf` or `bare`.
+    pub index: String,
+    /// Fingerprint of the code that made the index.
+    pub analysis: String,
 }
 
 /// The clock of a trace. All times in tables are nanoseconds of CLOCK_MONOTONIC since `start_mono_ns`.
@@ -235,6 +252,9 @@ pub struct Manifest {
     /// The lock functions that are traced, or could not be; empty at the level `contention`.
     #[serde(default)]
     pub hooks: Vec<Hook>,
+    /// What it was resolved with, when `lima resolve` has written its tables into it.
+    #[serde(default)]
+    pub resolved: Option<Resolved>,
     /// What a reader of the numbers should know: features that this kernel lacks, approximations, errors.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -259,6 +279,7 @@ impl Manifest {
             workings: Workings::default(),
             programs: Vec::new(),
             hooks: Vec::new(),
+            resolved: None,
             notes: Vec::new(),
         }
     }

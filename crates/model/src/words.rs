@@ -140,6 +140,32 @@ impl SiteMethod {
 }
 
 words! {
+    /// The evidence that decided which object a lock protects.
+    Evidence {
+        /// None.
+        Unknown = 0 "unknown",
+        /// The lock lies in a variable of the kernel or of a module.
+        Symbol = 1 "symbol",
+        /// The lock lies in a CPU's share of a per-CPU variable.
+        PerCpu = 2 "per_cpu",
+        /// The place that initialised it.
+        Init = 3 "init",
+        /// The place that took it.
+        Site = 4 "site",
+        /// The slab cache and the offset in its objects, whose type is known.
+        Slab = 5 "slab",
+        /// Other locks at the same offset in objects of the same slab cache.
+        Class = 6 "class",
+        /// Other places that took the same lock.
+        OtherSites = 7 "other_sites",
+        /// A pointer to the lock was loaded from a field; the object is that field.
+        Pointer = 8 "pointer",
+        /// Evidence that contradicts itself.
+        Conflict = 9 "conflict",
+    }
+}
+
+words! {
     /// How the waiter wants the lock.
     Mode {
         /// The only mode that the lock has.

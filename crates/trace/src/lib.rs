@@ -9,6 +9,8 @@
 //! At the end, [`Writer::finish`] merges the many small segments of a table into few large ones; the merged folder
 //! takes the place of the old one in a single step, so that at no moment a row is missing or there twice, whoever reads.
 //!
+//! **Replacing.** [`replace()`] puts other rows in the place of a table's, in a trace that is finished.
+//!
 //! **Reading.** [`Trace::open`] checks everything it finds: the manifest's schema, and for each segment its checksum,
 //! its footer and its columns. What is damaged is left out and listed ([`Trace::damaged`]), and counts as a loss.
 //! [`Trace::read`] then yields the rows.
@@ -19,11 +21,13 @@ mod crafted;
 mod error;
 mod manifest;
 mod merge;
+mod replace;
 mod segment;
 mod trace;
 mod writer;
 
 pub use error::Error;
+pub use replace::replace;
 pub use segment::Segment;
 pub use trace::{Batches, Damaged, Trace};
 pub use writer::Writer;

@@ -80,7 +80,8 @@ fn encoding_failed(error: ParquetError, path: &Path) -> Error {
     }
 }
 
-fn exchange(folder: &Path, from: &Path, hidden: &Path) -> Result<(), Error> {
+/// Lets a folder and the hidden one change names.
+pub(crate) fn exchange(folder: &Path, from: &Path, hidden: &Path) -> Result<(), Error> {
     renameat_with(CWD, hidden, CWD, from, RenameFlags::EXCHANGE)
         .map_err(|error| io("exchange the small segments for the merged ones in", from)(error.into()))?;
     // The old segments are removed next: the new ones must be there first, even if the machine crashes.

@@ -18,7 +18,13 @@ pub struct Writer {
     folder: PathBuf,
     /// How many segments each table has, by the table's place in [`Table::ALL`].
     segments: Vec<u32>,
-    /// Where segments are encoded; kept for its memory.
+    encoder: Encoder,
+}
+
+/// Writes segments.
+#[derive(Debug, Default)]
+pub(crate) struct Encoder {
+    /// Where they are encoded; kept for its memory.
     buffer: Vec<u8>,
 }
 
@@ -33,7 +39,7 @@ impl Writer {
             }
             return Err(error);
         }
-        Ok(Self { folder: folder.to_owned(), segments: vec![0; Table::ALL.len()], buffer: Vec::new() })
+        Ok(Self { folder: folder.to_owned(), segments: vec![0; Table::ALL.len()], encoder: Encoder::default() })
     }
 
     /// The trace's folder.
@@ -43,20 +49,16 @@ impl Writer {
 
     /// Writes rows as the next segment of a table. After an error the trace is as it was before.
     pub fn append(&mut self, table: Table, rows: &RecordBatch) -> Result<(), Error> {
-        if rows.schema() != table.schema() {
-            check_exact(rows, table).map_err(|why| Error::Rows { table: table.name(), why })?;
-        }
         if rows.num_rows() == 0 {
             return Ok(());
         }
         let number = self.segments[table as usize] + 1;
         let folder = self.folder.join(table.name());
-        let path = folder.join(Range::one(number).file_name());
-        self.encode(table, rows).map_err(|why| Error::Encode { path: path.clone(), why })?;
+        self.encoder.encode(&folder, number, table, rows)?;
         if number == 1 {
             make_folder(&folder)?;
         }
-        put(&path, &self.buffer)?;
+        self.encoder.put(&folder, number)?;
         self.segments[table as usize] = number;
         Ok(())
     }
@@ -74,15 +76,32 @@ impl Writer {
         self.manifest(manifest)?;
         Ok(Table::ALL.iter().filter_map(|&table| merge::merge(&self.folder, table).err()).collect())
     }
+}
 
-    /// Encodes rows into `self.buffer`.
-    fn encode(&mut self, table: Table, rows: &RecordBatch) -> Result<(), String> {
+impl Encoder {
+    /// Writes rows as a segment into a folder.
+    pub(crate) fn segment(&mut self, folder: &Path, number: u32, table: Table, rows: &RecordBatch) -> Result<(), Error> {
+        self.encode(folder, number, table, rows)?;
+        self.put(folder, number)
+    }
+
+    /// Encodes rows for a segment.
+    fn encode(&mut self, folder: &Path, number: u32, table: Table, rows: &RecordBatch) -> Result<(), Error> {
+        if rows.schema() != table.schema() {
+            check_exact(rows, table).map_err(|why| Error::Rows { table: table.name(), why })?;
+        }
+        let failed = |why| Error::Encode { path: folder.join(Range::one(number).file_name()), why };
         self.buffer.clear();
         let encoding = Purpose::of_rows(rows.num_rows()).encoding(table);
         let mut writer = ArrowWriter::try_new_with_options(&mut self.buffer, rows.schema(), encoding)
-            .map_err(|error| error.to_string())?;
-        writer.write(rows).and_then(|()| writer.close()).map_err(|error| error.to_string())?;
-        checksum::seal(&mut self.buffer)
+            .map_err(|error| failed(error.to_string()))?;
+        writer.write(rows).and_then(|()| writer.close()).map_err(|error| failed(error.to_string()))?;
+        checksum::seal(&mut self.buffer).map_err(failed)
+    }
+
+    /// Writes what was encoded.
+    fn put(&self, folder: &Path, number: u32) -> Result<(), Error> {
+        put(&folder.join(Range::one(number).file_name()), &self.buffer)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod mark;
 mod output;
 pub mod record;
 pub mod report;
+pub mod resolve;
 pub mod stat;
 
 use crate::cli::Command;
@@ -22,6 +23,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Record(arguments) => record::run(&arguments),
         Command::Stat(arguments) => stat::run(&arguments),
+        Command::Resolve(arguments) => resolve::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Interference(arguments) => interference::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),

@@ -24,6 +24,10 @@ pub enum Table {
     Tenants,
     /// Phases.
     Phases,
+    /// What each lock protects.
+    Objects,
+    /// Kernel addresses as places in the source.
+    Lines,
 }
 
 impl Table {
@@ -38,6 +42,8 @@ impl Table {
         Self::Frames,
         Self::Tenants,
         Self::Phases,
+        Self::Objects,
+        Self::Lines,
     ];
 
     /// The name of the table, and of its folder in the trace.
@@ -52,6 +58,8 @@ impl Table {
             Self::Frames => "frames",
             Self::Tenants => "tenants",
             Self::Phases => "phases",
+            Self::Objects => "objects",
+            Self::Lines => "lines",
         }
     }
 
@@ -90,6 +98,15 @@ impl Table {
                 "Parts of the recording. A time bucket ends where a phase begins, so each row of the other tables stands in \
                  one phase: the last that began at its time or before."
             }
+            Self::Objects => {
+                "What each lock protects, as `lima resolve` found with an index of the kernel: a row for each combination of \
+                 lock, life and stack in `totals`, `events` and `acquisitions`. Memory is used again, so the same address \
+                 may be another object's on another stack. A recorder writes none of these rows."
+            }
+            Self::Lines => {
+                "Kernel addresses of `stacks` as places in the source, inlined functions included, as `lima resolve` found; \
+                 those of which nothing more than `frames` says is known have no row."
+            }
         }
     }
 
@@ -105,6 +122,8 @@ impl Table {
             Self::Frames => FRAMES,
             Self::Tenants => TENANTS,
             Self::Phases => PHASES,
+            Self::Objects => OBJECTS,
+            Self::Lines => LINES,
         }
     }
 
@@ -270,4 +289,30 @@ const TENANTS: &[Column] = columns! {
 const PHASES: &[Column] = columns! {
     begin_ns: U64 = "When it began, nanoseconds since the start of the trace.",
     phase: Text = "Its name, as `lima mark` gave it; `start` for what was before the first.",
+};
+
+const OBJECTS: &[Column] = columns! {
+    lock: U64 = "Address of the lock.",
+    life: U32 = "As in `acquisitions`; of `totals` and `events` 0.",
+    stack_id: U64 = "As in `acquisitions`, `totals` and `events`.",
+    object: Text = "What the lock protects: `TYPE.path`, `symbol` or `symbol.path`; `unknown` without evidence, `conflict` where \
+        the evidence contradicts itself.",
+    declared: Text null = "What the index calls the lock: `TYPE.path` from the innermost named struct that declares it. Another \
+        word than `object` where that struct is a part that many have, such as a queue.",
+    container: Text null = "Path of the lock from the widest struct that it is known to lie in.",
+    instance: Text null = "Which one of these objects it is: the variable that it lies in.",
+    method: Text = "The evidence that decided: `symbol`, `per_cpu`, `init`, `site`, `slab`, `class`, `other_sites`, `pointer`, \
+        `conflict` or `unknown`.",
+    confidence: Text = "`certain`, `strong`, `inferred` or `none`.",
+    candidates: ListText = "Of a conflict the answers that contradict each other; of an unknown one what it could be.",
+    subsystem: Text null = "Part of the kernel that the object belongs to: `mm`, `fs`, `net` and so on.",
+};
+
+const LINES: &[Column] = columns! {
+    address: U64 = "The address as it stands in `stacks`.",
+    functions: ListText = "The chain of inlined functions that the call before it is in, innermost first, down to the function \
+        itself.",
+    files: ListText = "The file of each, relative to the kernel's source.",
+    lines: ListU32 = "The line in each; in all but the first, where the one before was inlined.",
+    subsystem: Text null = "Part of the kernel that the function itself is in.",
 };

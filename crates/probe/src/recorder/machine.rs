@@ -15,6 +15,7 @@ pub fn describe(manifest: &mut Manifest) {
         machine: names.machine().to_string_lossy().into_owned(),
         build_id: fs::read("/sys/kernel/notes").ok().and_then(|notes| build_id(&notes)).unwrap_or_default(),
         cpus: u32::try_from(std::thread::available_parallelism().map_or(0, usize::from)).unwrap_or(0),
+        per_cpu: Vec::new(),
     };
 }
 

@@ -42,20 +42,28 @@ pub(crate) fn asked(named: Option<&Path>) -> Result<Index> {
     if build_id.is_empty() {
         bail!("the running kernel does not tell its build id (/sys/kernel/notes): name an index with --index");
     }
+    match of_kernel(&build_id)? {
+        Some(index) => Ok(index),
+        None => bail!(
+            "there is no index of the running kernel (build id {build_id}) in {}: make one with `lima index build`, or name \
+             another one with --index NAME.limaindex",
+            folder()?.display()
+        ),
+    }
+}
+
+/// The best index in the cache of the kernel with this build id.
+pub(crate) fn of_kernel(build_id: &str) -> Result<Option<Index>> {
     let folder = folder()?;
     for basis in [Basis::Dwarf, Basis::Bare] {
         for modules in [true, false] {
-            let path = folder.join(name(&build_id, basis, modules));
+            let path = folder.join(name(build_id, basis, modules));
             if path.exists() {
-                return Ok(Index::open(&path)?);
+                return Ok(Some(Index::open(&path)?));
             }
         }
     }
-    bail!(
-        "there is no index of the running kernel (build id {build_id}) in {}: make one with `lima index build`, or name \
-         another one with --index NAME.limaindex",
-        folder.display()
-    )
+    Ok(None)
 }
 
 /// The index of these sources in the cache, when it is there, whole, and made by the same code.
@@ -73,4 +81,17 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
 pub(super) fn prepare(place: &Path) -> Result<()> {
     let folder = place.parent().unwrap_or(place);
     fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
+}
+
+/// The index of the kernel that a trace was recorded on: the one that was named, or the best in the cache.
+pub(crate) fn of_trace(trace: &lima_trace::Trace, named: Option<&Path>) -> Result<Option<Index>> {
+    if let Some(path) = named {
+        return Ok(Some(Index::open(path)?));
+    }
+    let build_id = &trace.manifest().kernel.build_id;
+    // It stands in a path: nothing but hex digits, whatever the trace says.
+    if build_id.is_empty() || !build_id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(None);
+    }
+    of_kernel(build_id)
 }

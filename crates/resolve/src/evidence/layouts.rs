@@ -1,0 +1,91 @@
+//! Which lock lies where in which struct, by the index.
+
+use super::family_named;
+use crate::Error;
+use crate::names::{Name, Names};
+use lima_index::store::Index;
+use lima_model::{IndexTable, LockType};
+use rustc_hash::FxHashMap;
+
+/// A lock in a struct.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    /// What the index calls it.
+    pub object: Name,
+    /// Its path from the struct: `STRUCT.path`.
+    pub path: Name,
+    /// Its type.
+    pub lock_type: LockType,
+    offset: u32,
+    size: u32,
+    count: u32,
+}
+
+/// The locks of all structs.
+#[derive(Debug, Default)]
+pub struct Layouts {
+    by_struct: FxHashMap<String, Vec<Member>>,
+    /// Objects by type and the last part of their path; none where several end alike.
+    by_ending: FxHashMap<(LockType, String), Option<Name>>,
+}
+
+impl Layouts {
+    /// Reads them.
+    pub fn of(index: &Index, names: &mut Names) -> Result<Self, Error> {
+        let columns = ["object", "lock_type", "struct", "path", "offset", "size", "array_count"];
+        let table = index.read(IndexTable::Locks, &columns)?;
+        let (objects, types) = (table.texts("object")?, table.texts("lock_type")?);
+        let (structs, paths) = (table.texts("struct")?, table.texts("path")?);
+        let (offsets, sizes) = (table.small("offset")?, table.small("size")?);
+        let counts = table.small("array_count")?;
+        let mut layouts = Self::default();
+        for row in 0..table.len() {
+            let Some(lock_type) = family_named(types.get(row)) else { continue };
+            let composite = structs.get(row);
+            let member = Member {
+                object: names.keep(objects.get(row)),
+                path: names.keep(&format!("{composite}.{}", paths.get(row))),
+                lock_type,
+                offset: offsets.get(row),
+                size: sizes.get(row),
+                count: counts.maybe(row).unwrap_or(1),
+            };
+            match layouts.by_struct.get_mut(composite) {
+                Some(members) => members.push(member),
+                None => drop(layouts.by_struct.insert(composite.to_owned(), vec![member])),
+            }
+            let ending = objects.get(row).rsplit('.').next().unwrap_or_default().to_owned();
+            let entry = layouts.by_ending.entry((lock_type, ending)).or_insert(Some(member.object));
+            *entry = entry.filter(|&known| known == member.object);
+        }
+        Ok(layouts)
+    }
+
+    /// Whether a struct of this name has locks.
+    pub fn has(&self, composite: &str) -> bool {
+        self.by_struct.contains_key(composite)
+    }
+
+    /// The locks of a type at an offset of a struct. Of an array whose elements are locks and nothing else, any of them.
+    pub fn at(&self, composite: &str, offset: u32, lock_type: LockType) -> impl Iterator<Item = &Member> {
+        let members = self.by_struct.get(composite).map_or(&[][..], Vec::as_slice);
+        members.iter().filter(move |member| {
+            let behind = offset.checked_sub(member.offset);
+            member.lock_type == lock_type
+                && behind.is_some_and(|behind| {
+                    behind == 0 || (behind % member.size.max(1) == 0 && behind / member.size.max(1) < member.count)
+                })
+        })
+    }
+
+    /// The only object of a type whose path ends in this.
+    pub fn only_called(&self, ending: &str, lock_type: LockType) -> Option<Name> {
+        self.by_ending.get(&(lock_type, ending.to_owned())).copied().flatten()
+    }
+
+    /// The lock at a path of a struct.
+    pub fn member(&self, composite: &str, path: &str, names: &Names) -> Option<&Member> {
+        let wanted = format!("{composite}.{path}");
+        self.by_struct.get(composite)?.iter().find(|member| **names.text(member.path) == *wanted)
+    }
+}

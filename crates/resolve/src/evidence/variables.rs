@@ -1,0 +1,127 @@
+//! The variable that a lock lies in.
+
+use super::layouts::Layouts;
+use super::{Claim, family_named};
+use crate::Error;
+use crate::names::{Name, Names};
+use lima_index::store::Index;
+use lima_model::{IndexTable, LockType};
+
+/// A lock in a variable.
+#[derive(Clone, Debug)]
+struct Variable {
+    address: u64,
+    size: u32,
+    lock_type: LockType,
+    object: Name,
+    containers: Vec<Name>,
+    instance: Option<Name>,
+    is_per_cpu: bool,
+}
+
+/// All locks in variables, by address.
+#[derive(Debug, Default)]
+pub struct Variables(Vec<Variable>);
+
+impl Variables {
+    /// Reads them.
+    pub fn of(index: &Index, layouts: &Layouts, names: &mut Names) -> Result<Self, Error> {
+        let columns = ["object", "lock_type", "symbol", "path", "address", "size", "per_cpu", "variable_type"];
+        let table = index.read(IndexTable::Globals, &columns)?;
+        let (objects, types, symbols) = (table.texts("object")?, table.texts("lock_type")?, table.texts("symbol")?);
+        let (paths, addresses) = (table.texts("path")?, table.numbers("address")?);
+        let (sizes, per_cpu) = (table.small("size")?, table.flags("per_cpu")?);
+        let variable_types = table.texts("variable_type")?;
+        let mut variables = Vec::with_capacity(table.len());
+        for row in 0..table.len() {
+            let Some(lock_type) = family_named(types.get(row)) else { continue };
+            let (element, path) = split(paths.get(row));
+            let whole = names.keep(objects.get(row));
+            let declared = (!path.is_empty())
+                .then(|| layouts.member(composite(variable_types.get(row)), &any_element(path), names))
+                .flatten()
+                .map(|member| (member.object, member.path));
+            let instance = match (path.is_empty(), element) {
+                (true, "") => None,
+                _ => Some(names.keep(&format!("{}{element}", symbols.get(row)))),
+            };
+            variables.push(Variable {
+                address: addresses.get(row),
+                size: sizes.get(row),
+                lock_type,
+                object: declared.map_or(whole, |(object, _)| object),
+                containers: declared.map_or(Vec::new(), |(_, path)| vec![whole, path]),
+                instance,
+                is_per_cpu: per_cpu.value(row),
+            });
+        }
+        variables.sort_by_key(|variable| variable.address);
+        Ok(Self(variables))
+    }
+
+    /// What a variable's lock of this type at this address of the index is.
+    pub fn at(&self, address: u64, lock_type: LockType) -> Option<Claim> {
+        let end = self.0.partition_point(|variable| variable.address <= address);
+        let found = self.0[..end].iter().rev().take_while(|variable| variable.address == address);
+        let mut found = found.filter(|variable| variable.lock_type == lock_type);
+        let variable = found.next()?;
+        let Variable { object, instance, .. } = *variable;
+        Some(Claim { object, containers: variable.containers.clone(), instance })
+    }
+
+    /// Whether the lock at this address of the index is one of a per-CPU variable's.
+    pub fn is_per_cpu(&self, address: u64) -> bool {
+        let end = self.0.partition_point(|variable| variable.address <= address);
+        self.0[..end].last().is_some_and(|variable| {
+            variable.is_per_cpu && address - variable.address < u64::from(variable.size.max(1))
+        })
+    }
+}
+
+/// A path inside a variable as the element of the array that the variable may be, and the path in that.
+fn split(path: &str) -> (&str, &str) {
+    let end = if path.starts_with('[') { path.find(']').map_or(0, |end| end + 1) } else { 0 };
+    let (element, rest) = path.split_at(end);
+    (element, rest.strip_prefix('.').unwrap_or(rest))
+}
+
+/// The struct of a variable's type: of `struct rq`, `struct hstate[2]` and `wait_queue_head_t[256]`.
+fn composite(variable_type: &str) -> &str {
+    let name = variable_type.split('[').next().unwrap_or_default().trim();
+    let name = name.strip_prefix("struct ").or_else(|| name.strip_prefix("union ")).unwrap_or(name);
+    name.strip_suffix("_t").unwrap_or(name)
+}
+
+/// A path with `[]` for each element.
+fn any_element(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut inside = false;
+    for character in path.chars() {
+        if character == ']' {
+            inside = false;
+        }
+        if !inside {
+            out.push(character);
+        }
+        if character == '[' {
+            inside = true;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_and_paths_are_taken_apart() {
+        assert_eq!(composite("struct rq"), "rq");
+        assert_eq!(composite("struct hstate[2]"), "hstate");
+        assert_eq!(composite("wait_queue_head_t[256]"), "wait_queue_head");
+        assert_eq!(split("[60].lock"), ("[60]", "lock"));
+        assert_eq!(split("[60]"), ("[60]", ""));
+        assert_eq!(split("node[1].lock"), ("", "node[1].lock"));
+        assert_eq!(any_element("node[1].nocb_gp_wq[0].lock"), "node[].nocb_gp_wq[].lock");
+    }
+}

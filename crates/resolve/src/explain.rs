@@ -1,0 +1,1 @@
+//! The evidence on one lock, for people.

@@ -1,0 +1,222 @@
+//! All of it in order: what is known of each use of a lock, the answer, and the tables.
+
+use crate::Error;
+use crate::evidence::layouts::Layouts;
+use crate::evidence::sites::{Site, Sites};
+use crate::evidence::slab::{self, Slot};
+use crate::evidence::variables::Variables;
+use crate::evidence::{Claim, inits};
+use crate::names::{Name, Names};
+use crate::rules::{Answer, Known, decide};
+use crate::running::Running;
+use crate::seen::{Init, Seen, Use};
+use crate::words;
+use lima_index::store::Index;
+use lima_model::LockType;
+use lima_model::machinery::{Part, part};
+use lima_model::words::{Operation, SiteMethod};
+use lima_trace::Trace;
+use rustc_hash::FxHashMap;
+
+/// A trace and an index, joined: ready to answer for each use of a lock.
+#[derive(Debug)]
+pub struct Resolver {
+    /// The texts.
+    pub names: Names,
+    /// The locks of the trace.
+    pub seen: Seen,
+    /// Where the kernel lay.
+    pub running: Running,
+    layouts: Layouts,
+    variables: Variables,
+    sites: Sites,
+    /// What is known of the places in slab objects, by [`Seen::slots`] and type.
+    slabs: FxHashMap<(u32, LockType), Slab>,
+    /// What the places say that took a lock, by lock, life and slot, each once.
+    by_lock: FxHashMap<LockKey, Vec<Claim>>,
+}
+
+type LockKey = (u64, u32, Option<u32>, LockType);
+
+/// What is known of a place in the objects of a slab cache.
+#[derive(Debug, Default)]
+struct Slab {
+    /// What the cache's type has there, when that is believed.
+    claim: Option<Claim>,
+    /// What places say that took locks there, each once.
+    class: Vec<Claim>,
+}
+
+/// The pieces of evidence on one use of a lock.
+#[derive(Debug, Default)]
+pub struct Pieces<'a> {
+    /// The variable, and whether it is per-CPU.
+    pub variable: Option<(Claim, bool)>,
+    /// The CPU of a per-CPU one.
+    pub cpu: Option<u32>,
+    /// The place that took it.
+    pub site: Option<&'a Site>,
+    /// The place that initialised it.
+    pub init: Option<(&'a Init, Option<Claim>)>,
+    /// Where in a slab object it lies.
+    pub slot: Option<&'a Slot>,
+    /// What the cache's type has there.
+    pub slab: Option<&'a Claim>,
+    /// What other places say.
+    pub others: Vec<&'a Claim>,
+    /// What is known of other locks there.
+    pub class: Vec<&'a Claim>,
+}
+
+impl Pieces<'_> {
+    /// The answer that they give.
+    pub fn answer(&self) -> Answer {
+        decide(&Known {
+            variable: self.variable.as_ref().map(|(claim, is_per_cpu)| (claim, *is_per_cpu)),
+            site: self.site,
+            init: self.init.as_ref().and_then(|(_, claim)| claim.as_ref()),
+            slab: self.slab,
+            others: &self.others,
+            class: &self.class,
+        })
+    }
+}
+
+impl Resolver {
+    /// Joins a trace and an index.
+    ///
+    /// # Errors
+    /// When either cannot be read, or they are of different kernels.
+    pub fn of(trace: &Trace, index: &Index) -> Result<Self, Error> {
+        let (wanted, found) = (&trace.manifest().kernel.build_id, &index.manifest().build_id);
+        if wanted != found {
+            let (index, trace) = (index.folder().to_owned(), trace.folder().to_owned());
+            return Err(Error::OtherKernel { index, found: found.clone(), trace, wanted: wanted.clone() });
+        }
+        let mut names = Names::default();
+        let layouts = Layouts::of(index, &mut names)?;
+        let variables = Variables::of(index, &layouts, &mut names)?;
+        let sites = Sites::of(index, &variables, &mut names)?;
+        let running = Running::of(trace, index)?;
+        let seen = Seen::of(trace)?;
+        let (slabs, by_lock) = Default::default();
+        let mut resolver = Self { names, seen, running, layouts, variables, sites, slabs, by_lock };
+        resolver.gather();
+        Ok(resolver)
+    }
+
+    /// The place that took a lock of this type, as far as the stack and the index tell.
+    pub fn site(&self, stack: u64, lock_type: LockType) -> Option<&Site> {
+        let is_taking = |site: &&Site| matches!(site.operation, Operation::Acquire | Operation::Try);
+        self.place(stack, lock_type, is_taking)
+    }
+
+    fn place(&self, stack: u64, lock_type: LockType, fits: impl Fn(&&Site) -> bool) -> Option<&Site> {
+        for &address in self.seen.stacks.get(&stack)? {
+            let code = self.running.code(address);
+            let found = code.and_then(|code| self.sites.returning_to(code, lock_type)).filter(&fits);
+            if found.is_some() {
+                return found;
+            }
+            // Beyond the first function that is no part of the lock itself, another lock may be taken.
+            let (symbol, _, _) = self.running.symbol(address)?;
+            if part(symbol) == Part::User {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// What the place says, when it is not only a pointer that it knows.
+    fn said(&self, used: &Use) -> Option<&Claim> {
+        let site = self.site(used.stack, used.lock_type).filter(|site| site.method != SiteMethod::Pointer)?;
+        site.claim.as_ref()
+    }
+
+    /// Collects what all uses say of locks and slab caches.
+    fn gather(&mut self) {
+        let mut by_lock: FxHashMap<LockKey, Vec<Claim>> = FxHashMap::default();
+        let mut classes: FxHashMap<(u32, LockType), Vec<Claim>> = FxHashMap::default();
+        // For and against the types that the caches' names stand for.
+        let mut votes: FxHashMap<&str, (u64, u64)> = FxHashMap::default();
+        for used in &self.seen.uses {
+            if let Some(slot) = used.slot {
+                classes.entry((slot, used.lock_type)).or_default();
+            }
+            let Some(said) = self.said(used) else { continue };
+            add(by_lock.entry((used.lock, used.life, used.slot, used.lock_type)).or_default(), said);
+            let Some(number) = used.slot else { continue };
+            add(classes.entry((number, used.lock_type)).or_default(), said);
+            let slot = &self.seen.slots[number as usize];
+            if slab::composite(&slot.cache, &self.layouts).is_some() {
+                let claim = slab::claim(slot, used.lock_type, &self.layouts, &self.names);
+                let (agree, against) = votes.entry(&slot.cache).or_default();
+                *if claim.is_some_and(|claim| claim.agrees(said)) { agree } else { against } += 1;
+            }
+        }
+        let slabs = classes.into_iter().map(|((number, lock_type), class)| {
+            let slot = &self.seen.slots[number as usize];
+            let (agree, against) = votes.get(&*slot.cache).copied().unwrap_or_default();
+            // Caches that the kernel merged have objects of other types as well; one use in twenty may be a fault of the
+            // index, and is a conflict then.
+            let is_believed = against * 20 <= agree;
+            let claim = if is_believed { slab::claim(slot, lock_type, &self.layouts, &self.names) } else { None };
+            let class = if is_believed && !slab::is_general(&slot.cache) { class } else { Vec::new() };
+            ((number, lock_type), Slab { claim, class })
+        });
+        self.slabs = slabs.collect();
+        self.by_lock = by_lock;
+    }
+
+    /// All evidence on a use of a lock.
+    pub fn pieces(&self, used: &Use) -> Pieces<'_> {
+        let place = if used.slot.is_none() { self.running.data(used.lock) } else { None };
+        let variable = place.and_then(|place| {
+            let claim = self.variables.at(place.address, used.lock_type)?;
+            Some((claim, place.cpu.is_some()))
+        });
+        let init = self.seen.inits.get(&(used.lock, used.life)).filter(|init| init.lock_type == used.lock_type);
+        let init = init.map(|init| {
+            let place = self.place(init.stack, init.lock_type, |site| site.operation == Operation::Init);
+            let claim = place.and_then(|site| site.claim.clone());
+            (init, claim.or_else(|| inits::claim(init, &self.layouts, &self.names)))
+        });
+        let slab = used.slot.and_then(|slot| self.slabs.get(&(slot, used.lock_type)));
+        Pieces {
+            cpu: variable.is_some().then_some(place).flatten().and_then(|place| place.cpu),
+            variable,
+            site: self.site(used.stack, used.lock_type),
+            init,
+            slot: used.slot.map(|slot| &self.seen.slots[slot as usize]),
+            slab: slab.and_then(|slab| slab.claim.as_ref()),
+            others: self
+                .by_lock
+                .get(&(used.lock, used.life, used.slot, used.lock_type))
+                .map_or_else(Vec::new, |claims| claims.iter().collect()),
+            class: slab.map_or_else(Vec::new, |slab| slab.class.iter().collect()),
+        }
+    }
+
+    /// How an object shows: as the index calls it, unless that names a part which many objects have and it is known whose
+    /// part it is.
+    pub fn shown(&self, claim: &Claim) -> Name {
+        let declaring = self.names.text(claim.object).split('.').next().unwrap_or_default();
+        match &claim.containers[..] {
+            [container, ..] if claim.instance.is_some() && words::is_common_part(declaring) => *container,
+            [container] if words::is_common_part(declaring) => *container,
+            _ => claim.object,
+        }
+    }
+
+    /// The subsystem of an object: that of most places that take it.
+    pub fn subsystem(&self, object: Name) -> Option<&str> {
+        self.sites.subsystem(object).map(|part| &**part)
+    }
+}
+
+/// Adds a claim that is not there yet.
+fn add(claims: &mut Vec<Claim>, claim: &Claim) {
+    if !claims.iter().any(|known| known.agrees(claim)) {
+        claims.push(claim.clone());
+    }
+}

@@ -8,6 +8,7 @@ SELECT
   t.context,
   t.stack_id,
   CASE
+    WHEN o.object <> 'unknown' THEN o.object
     WHEN t.slab_cache IS NOT NULL THEN t.slab_cache || COALESCE('+0x' || to_hex(CAST(t.slab_offset AS BIGINT)), '')
     WHEN y.symbol IS NOT NULL THEN y.symbol
     WHEN s.wait_lock AND t.lock_type = 'spinlock' THEN s.object || '.wait_lock'
@@ -15,6 +16,7 @@ SELECT
     ELSE 'unknown'
   END AS object,
   CASE
+    WHEN o.object <> 'unknown' THEN o.method
     WHEN t.slab_cache IS NOT NULL THEN 'slab'
     WHEN y.symbol IS NOT NULL THEN 'symbol'
     WHEN s.object IS NOT NULL THEN 'caller'
@@ -43,4 +45,5 @@ SELECT
 FROM acquisitions AS t
 LEFT JOIN sites AS s ON s.stack_id = t.stack_id
 LEFT JOIN symbols AS y ON y.address = t.lock
+LEFT JOIN objects AS o ON o.lock = t.lock AND o.life = t.life AND o.stack_id = t.stack_id
 LEFT JOIN tenant_names AS n ON n.tenant = t.tenant

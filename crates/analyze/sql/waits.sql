@@ -7,8 +7,9 @@ SELECT
   t.context,
   t.stack_id,
   t.user_stack_id,
-  -- The best that the trace itself knows, the strongest evidence first.
+  -- What it was resolved to; else the best that the trace itself knows, the strongest evidence first.
   CASE
+    WHEN o.object <> 'unknown' THEN o.object
     WHEN t.slab_cache IS NOT NULL THEN t.slab_cache || COALESCE('+0x' || to_hex(CAST(t.slab_offset AS BIGINT)), '')
     WHEN y.symbol IS NOT NULL THEN y.symbol
     -- A spinlock taken inside mutex_lock() and its kin guards the waiting list of that lock, not what the lock guards.
@@ -17,6 +18,7 @@ SELECT
     ELSE 'unknown'
   END AS object,
   CASE
+    WHEN o.object <> 'unknown' THEN o.method
     WHEN t.slab_cache IS NOT NULL THEN 'slab'
     WHEN y.symbol IS NOT NULL THEN 'symbol'
     WHEN s.object IS NOT NULL THEN 'caller'
@@ -45,5 +47,6 @@ SELECT
 FROM /*table*/ totals /*end*/ AS t
 LEFT JOIN sites AS s ON s.stack_id = t.stack_id
 LEFT JOIN symbols AS y ON y.address = t.lock
+LEFT JOIN objects AS o ON o.lock = t.lock AND o.life = 0 AND o.stack_id = t.stack_id
 LEFT JOIN tenant_names AS w ON w.tenant = t.waiter_tenant
 LEFT JOIN tenant_names AS h ON h.tenant = t.holder_tenant

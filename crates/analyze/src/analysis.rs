@@ -12,6 +12,7 @@ use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray, UInt32Array
 use arrow::datatypes::Schema;
 use datafusion::prelude::DataFrame;
 use lima_model::Table;
+use lima_model::manifest::Resolved;
 use lima_trace::Trace;
 use std::sync::Arc;
 
@@ -41,6 +42,20 @@ impl Analysis {
         };
         let engine = Engine::new()?;
         engine.add_trace(trace)?;
+        Self::finish(about, engine)
+    }
+
+    /// Opens a trace for questions, with these rows as its tables `objects` and `lines`; `with` says where they come from.
+    pub fn resolved(trace: &Trace, objects: RecordBatch, lines: RecordBatch, with: Resolved) -> Result<Self> {
+        let mut manifest = trace.manifest().clone();
+        manifest.resolved = Some(with);
+        let (losses, complete) = (trace.losses(), trace.complete());
+        let about = About { path: trace.folder().to_owned(), manifest, losses, complete };
+        let engine = Engine::new()?;
+        engine.add_trace(trace)?;
+        for (table, rows) in [(Table::Objects, objects), (Table::Lines, lines)] {
+            engine.replace(table, rows)?;
+        }
         Self::finish(about, engine)
     }
 
@@ -104,6 +119,9 @@ fn read_stacks(engine: &Engine) -> Result<Stacks> {
     }
     for batch in engine.rows("SELECT tgid, address, symbol, \"offset\", module FROM frames")? {
         stacks.add_frames(&batch)?;
+    }
+    for batch in engine.rows("SELECT address, functions, files, lines FROM lines")? {
+        stacks.add_lines(&batch)?;
     }
     stacks.finish();
     Ok(stacks)

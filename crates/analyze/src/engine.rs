@@ -76,6 +76,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Registers other rows of a table of the trace.
+    pub(crate) fn replace(&self, table: Table, rows: RecordBatch) -> Result<()> {
+        self.context.deregister_table(table.name())?;
+        self.add_batches(table.name(), table.schema(), vec![rows])
+    }
+
     /// What a statement says, not yet carried out.
     pub(crate) fn prepare(&self, sql: &str) -> Result<DataFrame> {
         self.guarded(|| Ok(self.runtime.block_on(self.context.sql(sql))?))

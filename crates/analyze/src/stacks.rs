@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{UInt32Type, UInt64Type};
 use lima_model::machinery::{Part, is_border, part};
+use lima_model::source::is_of_lock;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Where a kernel stack waits.
@@ -27,12 +28,22 @@ struct Frame {
     module: Option<String>,
 }
 
+/// A function of the source, inlined or not, and the line in it.
+#[derive(Clone, Debug)]
+struct Line {
+    function: String,
+    file: String,
+    line: u32,
+}
+
 /// All stacks and all names of addresses of a trace.
 #[derive(Debug, Default)]
 pub struct Stacks {
     kernel: BTreeMap<u64, Vec<u64>>,
     user: HashMap<u64, (u32, Vec<u64>)>,
     frames: HashMap<(u32, u64), Frame>,
+    /// Kernel addresses as places in the source, innermost function first.
+    lines: HashMap<u64, Vec<Line>>,
     /// Names in the kernel that several functions (or several variables) share.
     shared: HashSet<String>,
 }
@@ -80,6 +91,26 @@ impl Stacks {
         Ok(())
     }
 
+    /// Adds rows of the table `lines`: address, functions, files, lines.
+    pub(crate) fn add_lines(&mut self, batch: &RecordBatch) -> Result<()> {
+        let addresses = batch.column(0).as_primitive_opt::<UInt64Type>().context("`address` is not a number")?;
+        let lists = |column: usize| batch.column(column).as_list_opt::<i32>().context("a column of `lines` is no list");
+        let (functions, files, lines) = (lists(1)?, lists(2)?, lists(3)?);
+        for row in 0..batch.num_rows() {
+            let (functions, files, lines) = (functions.value(row), files.value(row), lines.value(row));
+            let functions = functions.as_string_opt::<i32>().context("`functions` holds no texts")?;
+            let files = files.as_string_opt::<i32>().context("`files` holds no texts")?;
+            let lines = lines.as_primitive_opt::<UInt32Type>().context("`lines` holds no numbers")?;
+            let chain = functions.iter().zip(files.iter()).zip(lines.iter()).map(|((function, file), line)| Line {
+                function: function.unwrap_or_default().to_owned(),
+                file: file.unwrap_or_default().to_owned(),
+                line: line.unwrap_or_default(),
+            });
+            self.lines.insert(addresses.value(row), chain.collect());
+        }
+        Ok(())
+    }
+
     /// Call when everything has been added: finds the names that are not unique.
     pub(crate) fn finish(&mut self) {
         let mut starts: HashMap<String, u64> = HashMap::new();
@@ -120,12 +151,35 @@ impl Stacks {
     /// The frames of a kernel stack, innermost first, with offsets or as bare functions.
     pub fn kernel_frames(&self, id: u64, offsets: bool) -> Vec<String> {
         match self.kernel.get(&id) {
-            Some(addresses) if !addresses.is_empty() => addresses
-                .iter()
-                .map(|&address| self.named(address, "", |_| offsets).unwrap_or_else(|| format!("{address:#x}")))
-                .collect(),
+            Some(addresses) if !addresses.is_empty() => {
+                let mut frames = Vec::with_capacity(addresses.len());
+                for &address in addresses {
+                    self.push_frames(&mut frames, address, offsets);
+                }
+                frames
+            }
             _ => vec![MISSING.to_owned()],
         }
+    }
+
+    /// The functions that an address is in: those inlined there, then the function itself.
+    fn push_frames(&self, frames: &mut Vec<String>, address: u64, offsets: bool) {
+        let itself = self.named(address, "", |_| offsets).unwrap_or_else(|| format!("{address:#x}"));
+        let Some((last, inlined)) = self.lines.get(&address).and_then(|chain| chain.split_last()) else {
+            frames.push(itself);
+            return;
+        };
+        for Line { function, file, line } in inlined {
+            frames.push(if offsets { format!("{function} (inlined) {file}:{line}") } else { function.clone() });
+        }
+        frames.push(if offsets { format!("{itself} {}:{}", last.file, last.line) } else { itself });
+    }
+
+    /// Where in the source an address is, outside of the functions that are part of a lock.
+    fn source(&self, address: u64) -> Option<String> {
+        let chain = self.lines.get(&address)?;
+        let place = chain.iter().find(|line| !is_of_lock(&line.function, &line.file)).or(chain.last())?;
+        Some(format!("{}:{}", place.file, place.line))
     }
 
     /// The frames of a user stack, innermost first; none when the trace has no such stack.
@@ -155,7 +209,10 @@ impl Stacks {
                 Part::Sleeping => wait_lock = true,
                 Part::Named => object = object.or_else(|| self.named(address, "()", |_| false)),
                 Part::User => {
-                    let site = self.named(address, "", |_| true).unwrap_or_default();
+                    let mut site = self.named(address, "", |_| true).unwrap_or_default();
+                    if let Some(source) = self.source(address) {
+                        site = format!("{site} {source}");
+                    }
                     let object = object.or_else(|| self.named(address, "()", |_| false));
                     return Site { site, object, wait_lock };
                 }

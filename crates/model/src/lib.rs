@@ -14,7 +14,8 @@
 //! - [`spelling`]: tenants as people spell them;
 //! - [`stat`]: what can be measured of acquisitions;
 //! - [`primitive`]: the kernel's lock functions;
-//! - [`machinery`]: which functions are part of a lock and not users of it.
+//! - [`machinery`]: which functions are part of a lock and not users of it;
+//! - [`source`]: the same of what is inlined.
 
 pub mod escape;
 pub mod histogram;
@@ -25,6 +26,7 @@ pub mod manifest;
 pub mod pattern;
 pub mod primitive;
 pub mod schema;
+pub mod source;
 pub mod spelling;
 pub mod stat;
 pub mod table;

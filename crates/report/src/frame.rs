@@ -60,6 +60,10 @@ pub fn trace(about: &About) -> String {
     if !manifest.command.is_empty() {
         let _ = writeln!(out, "command: {}", escape::terminal(&manifest.command.join(" ")));
     }
+    if let Some(with) = &manifest.resolved {
+        let (id, basis) = (&with.build_id.get(..12).unwrap_or(&with.build_id), name(&with.index));
+        let _ = writeln!(out, "objects: by the index of build {}, {basis}", escape::terminal(id));
+    }
     out
 }
 
@@ -109,6 +113,7 @@ pub fn json(about: &About) -> Value {
         "complete": about.complete,
         "losses": about.losses,
         "edges": manifest.edges,
+        "resolved": manifest.resolved,
         "notes": manifest.notes,
     })
 }

@@ -17,6 +17,7 @@ pub mod evidence;
 pub mod explain;
 pub mod lines;
 mod names;
+mod naming;
 mod resolve;
 pub mod rules;
 pub mod running;

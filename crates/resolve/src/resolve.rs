@@ -7,10 +7,10 @@ use crate::evidence::slab::{self, Slot};
 use crate::evidence::variables::Variables;
 use crate::evidence::{Claim, inits};
 use crate::names::{Name, Names};
+use crate::naming::Naming;
 use crate::rules::{Answer, Known, decide};
 use crate::running::Running;
 use crate::seen::{Init, Seen, Use};
-use crate::words;
 use lima_index::store::Index;
 use lima_model::LockType;
 use lima_model::machinery::{Part, part};
@@ -34,6 +34,7 @@ pub struct Resolver {
     slabs: FxHashMap<(u32, LockType), Slab>,
     /// What the places say that took a lock, by lock, life and slot, each once.
     by_lock: FxHashMap<LockKey, Vec<Claim>>,
+    naming: Naming,
 }
 
 type LockKey = (u64, u32, Option<u32>, LockType);
@@ -51,7 +52,7 @@ struct Slab {
 #[derive(Debug, Default)]
 pub struct Pieces<'a> {
     /// The variable, and whether it is per-CPU.
-    pub variable: Option<(Claim, bool)>,
+    pub variable: Option<(&'a Claim, bool)>,
     /// The CPU of a per-CPU one.
     pub cpu: Option<u32>,
     /// The place that took it.
@@ -72,7 +73,7 @@ impl Pieces<'_> {
     /// The answer that they give.
     pub fn answer(&self) -> Answer {
         decide(&Known {
-            variable: self.variable.as_ref().map(|(claim, is_per_cpu)| (claim, *is_per_cpu)),
+            variable: self.variable,
             site: self.site,
             init: self.init.as_ref().and_then(|(_, claim)| claim.as_ref()),
             slab: self.slab,
@@ -99,8 +100,8 @@ impl Resolver {
         let sites = Sites::of(index, &variables, &mut names)?;
         let running = Running::of(trace, index)?;
         let seen = Seen::of(trace)?;
-        let (slabs, by_lock) = Default::default();
-        let mut resolver = Self { names, seen, running, layouts, variables, sites, slabs, by_lock };
+        let (slabs, by_lock, naming) = Default::default();
+        let mut resolver = Self { names, seen, running, layouts, variables, sites, slabs, by_lock, naming };
         resolver.gather();
         Ok(resolver)
     }
@@ -166,14 +167,21 @@ impl Resolver {
         });
         self.slabs = slabs.collect();
         self.by_lock = by_lock;
+        let of_slabs = self.slabs.values().flat_map(|slab| slab.claim.iter().chain(&slab.class));
+        let claims =
+            of_slabs.chain(self.by_lock.values().flatten()).chain(self.sites.claims()).chain(self.variables.claims());
+        for claim in claims {
+            self.naming.learn(claim, &self.layouts, &mut self.names);
+        }
     }
 
     /// All evidence on a use of a lock.
     pub fn pieces(&self, used: &Use) -> Pieces<'_> {
         let place = if used.slot.is_none() { self.running.data(used.lock) } else { None };
+        // A per-CPU variable's address in the image is no CPU's.
         let variable = place.and_then(|place| {
-            let claim = self.variables.at(place.address, used.lock_type)?;
-            Some((claim, place.cpu.is_some()))
+            let found = self.variables.at(place.address, used.lock_type)?;
+            (found.1 == place.cpu.is_some()).then_some(found)
         });
         let init = self.seen.inits.get(&(used.lock, used.life)).filter(|init| init.lock_type == used.lock_type);
         let init = init.map(|init| {
@@ -197,26 +205,23 @@ impl Resolver {
         }
     }
 
-    /// How an object shows: as the index calls it, unless that names a part which many objects have and it is known whose
-    /// part it is.
+    /// How an object shows.
     pub fn shown(&self, claim: &Claim) -> Name {
-        let declaring = self.names.text(claim.object).split('.').next().unwrap_or_default();
-        match &claim.containers[..] {
-            [container, ..] if claim.instance.is_some() && words::is_common_part(declaring) => *container,
-            [container] if words::is_common_part(declaring) => *container,
-            _ => claim.object,
-        }
+        self.naming.shown(claim, &self.names)
     }
 
-    /// The subsystem of an object: that of most places that take it.
-    pub fn subsystem(&self, object: Name) -> Option<&str> {
-        self.sites.subsystem(object).map(|part| &**part)
+    /// The part of the kernel that an object belongs to: where most places are that take locks of the same struct.
+    pub fn subsystem(&self, claim: &Claim) -> Option<&str> {
+        let shown = self.names.text(self.shown(claim));
+        self.sites.subsystem(shown).or_else(|| self.sites.subsystem(self.names.text(claim.object)))
     }
 }
 
-/// Adds a claim that is not there yet.
+/// Adds a claim that is not there yet; one that is there learns what else the new one knows.
 fn add(claims: &mut Vec<Claim>, claim: &Claim) {
-    if !claims.iter().any(|known| known.agrees(claim)) {
-        claims.push(claim.clone());
+    match claims.iter_mut().find(|known| known.agrees(claim)) {
+        None => claims.push(claim.clone()),
+        Some(known) if known.containers.is_empty() => known.containers.clone_from(&claim.containers),
+        Some(_) => {}
     }
 }

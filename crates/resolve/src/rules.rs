@@ -112,9 +112,17 @@ fn taken(site: &Claim, known: &Known<'_>) -> Answer {
     let supported = known.init.or(known.slab);
     let confidence = if supported.is_some() { "certain" } else { method.confidence() };
     let mut answer = Answer::known(site, Evidence::Site, confidence);
-    if let (Some(claim), Some(wider)) = (&mut answer.claim, known.slab) {
+    if let Some(claim) = &mut answer.claim {
         // The slab's type is the widest there is, and no guess among several.
-        claim.containers.clone_from(&wider.containers);
+        let wider = known.slab.filter(|slab| slab.object == site.object);
+        let others = || match known.others {
+            [other] if site.containers.is_empty() && other.object == site.object => Some(*other),
+            _ => None,
+        };
+        if let Some(wider) = wider.or_else(others) {
+            claim.containers.clone_from(&wider.containers);
+            claim.instance = claim.instance.or(wider.instance);
+        }
     }
     answer
 }

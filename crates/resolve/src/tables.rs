@@ -1,11 +1,11 @@
 //! The tables `objects` and `lines`.
 
+use crate::Error;
 use crate::lines::{Line, Lines, subsystem};
 use crate::resolve::Resolver;
 use crate::rules::Answer;
 use crate::seen::Use;
-use crate::Error;
-use arrow::array::{ArrayRef, ListBuilder, RecordBatch, StringBuilder, UInt32Builder, UInt64Array, UInt32Array};
+use arrow::array::{ArrayRef, ListBuilder, RecordBatch, StringBuilder, UInt32Array, UInt32Builder, UInt64Array};
 use arrow::datatypes::{DataType, Field};
 use lima_index::store::Index;
 use lima_model::Table;
@@ -97,7 +97,7 @@ fn objects(resolver: &Resolver) -> Result<(RecordBatch, Share), Error> {
                     Some(cpu) => format!("{} on CPU {cpu}", text(name)),
                     None => text(name).to_owned(),
                 }));
-                subsystems.append_option(resolver.subsystem(claim.object));
+                subsystems.append_option(resolver.subsystem(claim));
             }
             None => {
                 object.append_value(answer.evidence.name());

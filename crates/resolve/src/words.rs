@@ -43,6 +43,7 @@ const COMMON_PARTS: &[&str] = &[
     "sk_buff_head",
     "socket_lock_t",
     "srcu_notifier_head",
+    "srcu_struct",
     "swait_queue_head",
     "wait_queue_head",
     "xarray",

@@ -18,7 +18,8 @@ use std::path::Path;
 /// were replaced before stay replaced.
 pub fn replace(folder: &Path, tables: &[(Table, RecordBatch)], manifest: &Manifest) -> Result<(), Error> {
     if manifest.ended == Ended::Recording {
-        let why = "it is still being recorded, or its recorder was killed: tables are replaced in finished traces".into();
+        let why =
+            "it is still being recorded, or its recorder was killed: tables are replaced in finished traces".into();
         return Err(Error::NotATrace { path: folder.to_owned(), why });
     }
     for (table, rows) in tables {

@@ -80,7 +80,13 @@ impl Writer {
 
 impl Encoder {
     /// Writes rows as a segment into a folder.
-    pub(crate) fn segment(&mut self, folder: &Path, number: u32, table: Table, rows: &RecordBatch) -> Result<(), Error> {
+    pub(crate) fn segment(
+        &mut self,
+        folder: &Path,
+        number: u32,
+        table: Table,
+        rows: &RecordBatch,
+    ) -> Result<(), Error> {
         self.encode(folder, number, table, rows)?;
         self.put(folder, number)
     }

@@ -1,10 +1,10 @@
 //! `lima interference`.
 
+use super::opened::opened;
 use super::output::{Form, Output, beside_csv, top};
 use anyhow::Result;
 use clap::Args;
-use lima_analyze::{Analysis, Who};
-use lima_trace::Trace;
+use lima_analyze::Who;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -33,13 +33,16 @@ pub struct Arguments {
     /// id; `*` standing for any text
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
+    /// The index to name locks with [default: that of the trace's kernel in ~/.cache/lima/index, if there is one]
+    #[arg(long, value_name = "DIR")]
+    index: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
 }
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let analysis = Analysis::of(&Trace::open(&arguments.trace)?)?;
+    let analysis = opened(&arguments.trace, arguments.index.as_deref())?;
     let form = arguments.format;
     let top = top(arguments.top, (form == Form::Table).then_some(OBJECTS));
     let phase = arguments.phase.clone();

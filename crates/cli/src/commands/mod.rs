@@ -7,6 +7,7 @@ pub mod interference;
 pub mod lab;
 pub mod man;
 pub mod mark;
+mod opened;
 mod output;
 pub mod record;
 pub mod report;

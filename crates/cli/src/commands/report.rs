@@ -1,11 +1,11 @@
 //! `lima report`.
 
+use super::opened::opened;
 use super::output::{self, Output, beside_csv, top};
 use anyhow::{Result, bail};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use lima_analyze::{Analysis, By, Filter, Query};
-use lima_trace::Trace;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -52,6 +52,9 @@ pub struct How {
     /// Form of the report: `folded` and `svg` are stacks weighed by the time waited, `svg` as a flame graph
     #[arg(long, value_enum, default_value_t = Form::Rows(output::Form::Table))]
     format: Form,
+    /// The index to name locks with [default: that of the trace's kernel in ~/.cache/lima/index, if there is one]
+    #[arg(long, value_name = "DIR")]
+    index: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
 }
@@ -93,7 +96,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// Reports on the trace in a folder.
 pub fn show(trace: &Path, how: &How) -> Result<()> {
     let filters = how.filters.iter().map(|filter| filter.parse()).collect::<Result<Vec<Filter>>>()?;
-    let analysis = Analysis::of(&Trace::open(trace)?)?;
+    let analysis = opened(trace, how.index.as_deref())?;
     let Form::Rows(form) = how.format else { return flame(&analysis, &filters, how) };
     let by = how.by.unwrap_or_default();
     let customary = match by {

@@ -1,54 +1,11 @@
 //! Where the source takes a lock.
 
 use crate::debug::Frame;
-
-/// Headers in which lock functions are defined: what is inlined from them is a part of the lock, not of its user.
-const LOCK_HEADERS: &[&str] = &[
-    "bit_spinlock.h",
-    "local_lock.h",
-    "local_lock_internal.h",
-    "mutex.h",
-    "percpu-rwsem.h",
-    "qrwlock.h",
-    "qspinlock.h",
-    "rtmutex.h",
-    "rwbase_rt.h",
-    "rwlock.h",
-    "rwlock_api_smp.h",
-    "rwlock_rt.h",
-    "rwsem.h",
-    "semaphore.h",
-    "seqlock.h",
-    "spinlock.h",
-    "spinlock_api_smp.h",
-    "spinlock_rt.h",
-    "srcu.h",
-    "wait_bit.h",
-    "ww_mutex.h",
-];
-
-/// Lock functions in headers in which there is much else.
-const LOCK_FUNCTIONS: &[&str] = &[
-    "folio_lock",
-    "folio_lock_killable",
-    "folio_lock_or_retry",
-    "lock_buffer",
-    "lock_page",
-    "lock_page_killable",
-    "lock_page_or_retry",
-    "lock_sock",
-    "lock_sock_fast",
-    "lock_sock_fast_nested",
-    "unlock_sock_fast",
-];
+use lima_model::source::is_of_lock;
 
 /// The innermost frame that is no part of the lock itself; the outermost one when all are.
 pub fn source(frames: &[Frame]) -> Option<&Frame> {
-    let of_lock = |frame: &&Frame| {
-        let name = frame.file.rsplit('/').next().unwrap_or_default();
-        let named = || LOCK_FUNCTIONS.binary_search(&&*frame.function).is_ok();
-        frame.file.contains("include/") && (LOCK_HEADERS.binary_search(&name).is_ok() || named())
-    };
+    let of_lock = |frame: &&Frame| is_of_lock(&frame.function, &frame.file);
     frames.iter().find(|frame| !of_lock(frame)).or(frames.last())
 }
 
@@ -72,6 +29,5 @@ mod tests {
         assert_eq!(source(&[]), None);
         let socket = [frame("lock_sock", "include/net/sock.h", 1805), frame("tcp_close", "net/ipv4/tcp.c", 3007)];
         assert_eq!(source(&socket), Some(&socket[1]));
-        assert!(LOCK_HEADERS.is_sorted() && LOCK_FUNCTIONS.is_sorted());
     }
 }

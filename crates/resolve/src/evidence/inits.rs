@@ -12,9 +12,5 @@ pub fn claim(init: &Init, layouts: &Layouts, names: &Names) -> Option<Claim> {
     let object = layouts.only_called(member, init.lock_type).filter(|_| is_whole && !member.is_empty())?;
     // A name that was cut off at 39 bytes may be the beginning of another one.
     let is_cut = init.name.len() >= 39;
-    (!is_cut && names.text(object).ends_with(member)).then(|| Claim {
-        object,
-        containers: Vec::new(),
-        instance: None,
-    })
+    (!is_cut && names.text(object).ends_with(member)).then(|| Claim { object, containers: Vec::new(), instance: None })
 }

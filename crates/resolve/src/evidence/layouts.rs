@@ -3,6 +3,7 @@
 use super::family_named;
 use crate::Error;
 use crate::names::{Name, Names};
+use crate::words::is_common_part;
 use lima_index::store::Index;
 use lima_model::{IndexTable, LockType};
 use rustc_hash::FxHashMap;
@@ -27,6 +28,8 @@ pub struct Layouts {
     by_struct: FxHashMap<String, Vec<Member>>,
     /// Objects by type and the last part of their path; none where several end alike.
     by_ending: FxHashMap<(LockType, String), Option<Name>>,
+    /// Structs that have an object, with its path from them.
+    with_object: FxHashMap<Name, Vec<(String, String)>>,
 }
 
 impl Layouts {
@@ -54,6 +57,8 @@ impl Layouts {
                 Some(members) => members.push(member),
                 None => drop(layouts.by_struct.insert(composite.to_owned(), vec![member])),
             }
+            let place = (composite.to_owned(), paths.get(row).to_owned());
+            layouts.with_object.entry(member.object).or_default().push(place);
             let ending = objects.get(row).rsplit('.').next().unwrap_or_default().to_owned();
             let entry = layouts.by_ending.entry((lock_type, ending)).or_insert(Some(member.object));
             *entry = entry.filter(|&known| known == member.object);
@@ -87,5 +92,34 @@ impl Layouts {
     pub fn member(&self, composite: &str, path: &str, names: &Names) -> Option<&Member> {
         let wanted = format!("{composite}.{path}");
         self.by_struct.get(composite)?.iter().find(|member| **names.text(member.path) == *wanted)
+    }
+
+    /// An object by the nearest struct around it that is no common part, inside the struct that `container` begins with.
+    pub fn nearest(&self, object: Name, container: Name, names: &Names) -> Option<String> {
+        let (outer, path) = names.text(container).split_once('.')?;
+        let inside = |composite: &str, inner: &str| match path.strip_suffix(inner)?.strip_suffix('.') {
+            None if inner == path => (composite == outer).then_some(()),
+            None => None,
+            Some(before) => self.embeds(outer, before, composite, names).then_some(()),
+        };
+        let around = self.with_object.get(&object)?.iter().filter(|(composite, _)| !is_common_part(composite));
+        let mut around: Vec<_> = around.filter(|(composite, inner)| inside(composite, inner).is_some()).collect();
+        around.sort_by_key(|(composite, inner)| (inner.len(), composite));
+        // Several structs may have their only lock at the same path: none of them is named then.
+        let mut groups = around.chunk_by(|one, other| one.1 == other.1);
+        let [(composite, inner)] = groups.find(|group| group.len() == 1)? else { return None };
+        Some(format!("{composite}.{inner}"))
+    }
+
+    /// Whether at a path of a struct there can be another one: all locks of that are there.
+    fn embeds(&self, outer: &str, path: &str, inner: &str, names: &Names) -> bool {
+        let paths = |composite: &str| self.by_struct.get(composite).map_or(&[][..], Vec::as_slice);
+        let start = format!("{outer}.{path}.");
+        let has = |wanted: &str| {
+            paths(outer)
+                .iter()
+                .any(|member| names.text(member.path).strip_prefix(&*start).is_some_and(|rest| rest == wanted))
+        };
+        paths(inner).iter().all(|member| names.text(member.path).split_once('.').is_some_and(|(_, path)| has(path)))
     }
 }

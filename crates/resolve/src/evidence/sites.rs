@@ -40,8 +40,8 @@ pub struct Sites {
     jumps: FxHashMap<u64, Vec<u32>>,
     /// Calls of functions with such jumps: address of the call to the function.
     callees: FxHashMap<u64, u64>,
-    /// The part of the kernel that most places are in which take an object.
-    subsystems: FxHashMap<Name, Arc<str>>,
+    /// The part of the kernel that most places are in which take locks of a struct, or of a variable.
+    subsystems: FxHashMap<String, Arc<str>>,
 }
 
 impl Sites {
@@ -65,7 +65,7 @@ impl Sites {
         let (locks, alternatives) = (table.numbers("lock_address")?, table.text_lists("alternatives")?);
         let files = table.text_lists("frame_files")?;
         let mut all = Self::default();
-        let mut parts: FxHashMap<Name, BTreeMap<&str, u32>> = FxHashMap::default();
+        let mut parts: FxHashMap<String, BTreeMap<&str, u32>> = FxHashMap::default();
         let mut function_of = FxHashMap::default();
         for row in 0..table.len() {
             let Some(lock_type) = family_named(types.get(row)) else { continue };
@@ -73,12 +73,18 @@ impl Sites {
             let method = SiteMethod::from_name(methods.get(row)).unwrap_or(SiteMethod::Unknown);
             let others = alternatives.get(row).map(|text| names.keep(text)).collect();
             let is_known = method != SiteMethod::Unknown;
-            let variable = locks.maybe(row).and_then(|address| variables.at(address, lock_type));
+            let variable =
+                locks.maybe(row).and_then(|address| variables.at(address, lock_type)).map(|(claim, _)| claim.clone());
             let said = Claim { object: names.keep(objects.get(row)), containers: others, instance: None };
             let candidates = if is_known { Vec::new() } else { said.containers.clone() };
             let claim = is_known.then(|| variable.unwrap_or(said));
             if let (Some(claim), Some(part)) = (&claim, files.get(row).last().and_then(words::subsystem)) {
-                *parts.entry(claim.object).or_default().entry(part).or_default() += 1;
+                let mut structs: Vec<_> =
+                    claim.containers.iter().chain([&claim.object]).map(|&it| owner(names.text(it))).collect();
+                structs.dedup();
+                for owner in structs {
+                    *parts.entry(owner.to_owned()).or_default().entry(part).or_default() += 1;
+                }
             }
             let number = u32::try_from(all.sites.len()).unwrap_or(u32::MAX);
             all.sites.push(Site { operation, lock_type, method, claim, candidates });
@@ -86,7 +92,8 @@ impl Sites {
             function_of.insert(addresses.get(row), functions.get(row));
         }
         all.add_jumps(index, &function_of)?;
-        let most = |parts: BTreeMap<&str, u32>| parts.into_iter().max_by_key(|&(_, count)| count).map(|(part, _)| part.into());
+        let most =
+            |parts: BTreeMap<&str, u32>| parts.into_iter().max_by_key(|&(_, count)| count).map(|(part, _)| part.into());
         all.subsystems = parts.into_iter().filter_map(|(object, parts)| Some((object, most(parts)?))).collect();
         Ok(all)
     }
@@ -113,9 +120,15 @@ impl Sites {
         Ok(())
     }
 
-    /// The part of the kernel that most places are in which take an object.
-    pub fn subsystem(&self, object: Name) -> Option<&Arc<str>> {
-        self.subsystems.get(&object)
+    /// The part of the kernel that most places are in which take locks of the struct, or the variable, that an object's
+    /// name begins with.
+    pub fn subsystem(&self, object: &str) -> Option<&str> {
+        self.subsystems.get(owner(object)).map(|part| &**part)
+    }
+
+    /// What all sites say.
+    pub fn claims(&self) -> impl Iterator<Item = &Claim> {
+        self.sites.iter().filter_map(|site| site.claim.as_ref())
     }
 
     /// The site whose call returns to this address of the index, if it can be one of locks of this type.
@@ -126,8 +139,14 @@ impl Sites {
             return Some(&self.sites[*number as usize]);
         }
         // A function that ends in a jump to the lock function: all of its jumps must say the same.
-        let mut jumps = self.jumps.get(self.callees.get(&call)?)?.iter().filter(fits).map(|&it| &self.sites[it as usize]);
+        let mut jumps =
+            self.jumps.get(self.callees.get(&call)?)?.iter().filter(fits).map(|&it| &self.sites[it as usize]);
         let first = jumps.next()?;
         jumps.all(|jump| jump.claim == first.claim).then_some(first)
     }
+}
+
+/// The struct, or the variable, that an object's name begins with.
+fn owner(object: &str) -> &str {
+    object.split(['.', '[']).next().unwrap_or(object)
 }

@@ -3,7 +3,7 @@
 use super::layouts::Layouts;
 use super::{Claim, family_named};
 use crate::Error;
-use crate::names::{Name, Names};
+use crate::names::Names;
 use lima_index::store::Index;
 use lima_model::{IndexTable, LockType};
 
@@ -11,11 +11,8 @@ use lima_model::{IndexTable, LockType};
 #[derive(Clone, Debug)]
 struct Variable {
     address: u64,
-    size: u32,
     lock_type: LockType,
-    object: Name,
-    containers: Vec<Name>,
-    instance: Option<Name>,
+    claim: Claim,
     is_per_cpu: bool,
 }
 
@@ -26,11 +23,11 @@ pub struct Variables(Vec<Variable>);
 impl Variables {
     /// Reads them.
     pub fn of(index: &Index, layouts: &Layouts, names: &mut Names) -> Result<Self, Error> {
-        let columns = ["object", "lock_type", "symbol", "path", "address", "size", "per_cpu", "variable_type"];
+        let columns = ["object", "lock_type", "symbol", "path", "address", "per_cpu", "variable_type"];
         let table = index.read(IndexTable::Globals, &columns)?;
         let (objects, types, symbols) = (table.texts("object")?, table.texts("lock_type")?, table.texts("symbol")?);
         let (paths, addresses) = (table.texts("path")?, table.numbers("address")?);
-        let (sizes, per_cpu) = (table.small("size")?, table.flags("per_cpu")?);
+        let per_cpu = table.flags("per_cpu")?;
         let variable_types = table.texts("variable_type")?;
         let mut variables = Vec::with_capacity(table.len());
         for row in 0..table.len() {
@@ -47,11 +44,12 @@ impl Variables {
             };
             variables.push(Variable {
                 address: addresses.get(row),
-                size: sizes.get(row),
                 lock_type,
-                object: declared.map_or(whole, |(object, _)| object),
-                containers: declared.map_or(Vec::new(), |(_, path)| vec![whole, path]),
-                instance,
+                claim: Claim {
+                    object: declared.map_or(whole, |(object, _)| object),
+                    containers: declared.map_or(Vec::new(), |(_, path)| vec![whole, path]),
+                    instance,
+                },
                 is_per_cpu: per_cpu.value(row),
             });
         }
@@ -59,22 +57,17 @@ impl Variables {
         Ok(Self(variables))
     }
 
-    /// What a variable's lock of this type at this address of the index is.
-    pub fn at(&self, address: u64, lock_type: LockType) -> Option<Claim> {
+    /// What a variable's lock of this type at this address of the index is, and whether that is one for each CPU.
+    pub fn at(&self, address: u64, lock_type: LockType) -> Option<(&Claim, bool)> {
         let end = self.0.partition_point(|variable| variable.address <= address);
-        let found = self.0[..end].iter().rev().take_while(|variable| variable.address == address);
-        let mut found = found.filter(|variable| variable.lock_type == lock_type);
-        let variable = found.next()?;
-        let Variable { object, instance, .. } = *variable;
-        Some(Claim { object, containers: variable.containers.clone(), instance })
+        let mut found = self.0[..end].iter().rev().take_while(|variable| variable.address == address);
+        let variable = found.find(|variable| variable.lock_type == lock_type)?;
+        Some((&variable.claim, variable.is_per_cpu))
     }
 
-    /// Whether the lock at this address of the index is one of a per-CPU variable's.
-    pub fn is_per_cpu(&self, address: u64) -> bool {
-        let end = self.0.partition_point(|variable| variable.address <= address);
-        self.0[..end].last().is_some_and(|variable| {
-            variable.is_per_cpu && address - variable.address < u64::from(variable.size.max(1))
-        })
+    /// What all variables are.
+    pub fn claims(&self) -> impl Iterator<Item = &Claim> {
+        self.0.iter().map(|variable| &variable.claim)
     }
 }
 

@@ -1,0 +1,51 @@
+//! How an object shows.
+//!
+//! The index calls a lock by the innermost struct that declares it, and that says nothing when the struct is a part of many
+//! others: `wait_queue_head.lock`. Such a lock is called by the nearest struct around it that is no common part
+//! (`eventfd_ctx.wqh.lock`), or by its variable (`log_wait.lock`).
+
+use crate::evidence::Claim;
+use crate::evidence::layouts::Layouts;
+use crate::names::{Name, Names};
+use crate::words::is_common_part;
+use rustc_hash::FxHashMap;
+
+/// Names that were worked out.
+#[derive(Debug, Default)]
+pub struct Naming(FxHashMap<(Name, Name), Option<Name>>);
+
+impl Naming {
+    /// Works out how a claim shows; [`Naming::shown`] tells it from then on.
+    pub fn learn(&mut self, claim: &Claim, layouts: &Layouts, names: &mut Names) {
+        if !is_common_part(declaring(claim, names)) {
+            return;
+        }
+        for &container in &claim.containers {
+            if !self.0.contains_key(&(claim.object, container)) {
+                let nearest = layouts.nearest(claim.object, container, names);
+                let nearest = nearest.map(|text| names.keep(&text));
+                self.0.insert((claim.object, container), nearest);
+            }
+        }
+    }
+
+    /// How a claim shows.
+    pub fn shown(&self, claim: &Claim, names: &Names) -> Name {
+        if !is_common_part(declaring(claim, names)) {
+            return claim.object;
+        }
+        let mut nearest: Vec<_> =
+            claim.containers.iter().filter_map(|&container| *self.0.get(&(claim.object, container))?).collect();
+        nearest.sort_unstable();
+        nearest.dedup();
+        match (&nearest[..], &claim.containers[..], claim.instance) {
+            ([only], _, _) => *only,
+            (_, [variable, ..], Some(_)) => *variable,
+            _ => claim.object,
+        }
+    }
+}
+
+fn declaring<'a>(claim: &Claim, names: &'a Names) -> &'a str {
+    names.text(claim.object).split('.').next().unwrap_or_default()
+}

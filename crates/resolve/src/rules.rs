@@ -126,3 +126,88 @@ fn taken(site: &Claim, known: &Known<'_>) -> Answer {
     }
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Names;
+    use lima_model::LockType;
+    use lima_model::words::Operation;
+
+    fn claim(names: &mut Names, object: &str, containers: &[&str]) -> Claim {
+        let containers = containers.iter().map(|text| names.keep(text)).collect();
+        Claim { object: names.keep(object), containers, instance: None }
+    }
+
+    fn site(method: SiteMethod, claim: Option<&Claim>, candidates: Vec<Name>) -> Site {
+        let claim = claim.cloned();
+        Site { operation: Operation::Acquire, lock_type: LockType::Mutex, method, claim, candidates }
+    }
+
+    #[test]
+    fn a_variable_is_certain_unless_another_lock_is_taken_there() {
+        let mut names = Names::default();
+        let (rtnl, other) = (claim(&mut names, "rtnl_mutex", &[]), claim(&mut names, "inode.i_rwsem", &[]));
+        let agreeing = site(SiteMethod::Flow, Some(&rtnl), vec![]);
+        let answer = decide(&Known { variable: Some((&rtnl, false)), site: Some(&agreeing), ..Known::default() });
+        assert_eq!((answer.evidence, answer.confidence), (Evidence::Symbol, "certain"));
+        let contradicting = site(SiteMethod::Variable, Some(&other), vec![]);
+        let answer = decide(&Known { variable: Some((&rtnl, true)), site: Some(&contradicting), ..Known::default() });
+        assert_eq!((answer.claim, answer.evidence), (None, Evidence::Conflict));
+        assert_eq!(answer.candidates, [rtnl.object, other.object]);
+    }
+
+    #[test]
+    fn agreement_raises_confidence() {
+        let mut names = Names::default();
+        let place = claim(&mut names, "inode.i_rwsem", &[]);
+        let slab = claim(&mut names, "inode.i_rwsem", &["ext4_inode_info.vfs_inode.i_rwsem"]);
+        let site = site(SiteMethod::Flow, Some(&place), vec![]);
+        assert_eq!(decide(&Known { site: Some(&site), ..Known::default() }).confidence, "strong");
+        let answer = decide(&Known { site: Some(&site), slab: Some(&slab), ..Known::default() });
+        assert_eq!(answer.confidence, "certain");
+        assert_eq!(answer.claim.map(|claim| claim.containers), Some(slab.containers));
+    }
+
+    #[test]
+    fn a_place_that_does_not_say_leaves_it_to_other_evidence_in_order() {
+        let mut names = Names::default();
+        let [init, slab, other, kin] =
+            ["a.init", "a.slab", "a.other", "a.kin"].map(|object| claim(&mut names, object, &[]));
+        let pointer = claim(&mut names, "b.pointer", &[]);
+        let unsaid = site(SiteMethod::Pointer, Some(&pointer), vec![]);
+        let (others, class) = ([&other], [&kin]);
+        let mut known = Known {
+            site: Some(&unsaid),
+            init: Some(&init),
+            slab: Some(&slab),
+            others: &others,
+            class: &class,
+            variable: None,
+        };
+        let decided = |known: &Known<'_>| (decide(known).claim, decide(known).evidence);
+        assert_eq!(decided(&known), (Some(init.clone()), Evidence::Init));
+        known.init = None;
+        assert_eq!(decided(&known), (Some(slab.clone()), Evidence::Slab));
+        known.slab = None;
+        assert_eq!(decided(&known), (Some(other.clone()), Evidence::OtherSites));
+        known.others = &[];
+        assert_eq!(decided(&known), (Some(kin.clone()), Evidence::Class));
+        known.class = &[];
+        assert_eq!(decided(&known), (Some(pointer.clone()), Evidence::Pointer));
+        known.site = None;
+        assert_eq!(decided(&known), (None, Evidence::Unknown));
+    }
+
+    #[test]
+    fn what_other_places_say_must_be_possible_here() {
+        let mut names = Names::default();
+        let (other, third) = (claim(&mut names, "a.lock", &[]), claim(&mut names, "c.lock", &[]));
+        let narrowed = site(SiteMethod::Unknown, None, vec![third.object]);
+        let others = [&other];
+        let answer = decide(&Known { site: Some(&narrowed), others: &others, ..Known::default() });
+        assert_eq!((answer.claim, answer.candidates), (None, vec![third.object]));
+        let two = [&other, &third];
+        assert_eq!(decide(&Known { others: &two, ..Known::default() }).evidence, Evidence::Unknown);
+    }
+}

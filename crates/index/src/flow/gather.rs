@@ -7,6 +7,10 @@ use crate::code::Function;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
+/// Where x86-64 has the array of all `struct page` when it does not choose the place anew at each start: `__VMEMMAP_BASE_L4` of
+/// `arch/x86/include/asm/pgtable_64_types.h`.
+const VMEMMAP: u64 = 0xffff_ea00_0000_0000;
+
 /// Gathers it.
 pub fn know(sources: &Sources<'_>, base: Option<Arc<Known>>) -> Known {
     let mut known = Known::on(base);
@@ -21,6 +25,7 @@ pub fn know(sources: &Sources<'_>, base: Option<Arc<Known>>) -> Known {
                 this_cpu_offset: address("this_cpu_off"),
                 per_cpu_offsets: address("__per_cpu_offset"),
                 pages: address("vmemmap_base"),
+                fixed_pages: (!image.symbols.is_empty() && address("vmemmap_base").is_none()).then_some(VMEMMAP),
             };
             let mut pages = types.composites_named("page");
             known.page = pages.next().filter(|_| pages.next().is_none());

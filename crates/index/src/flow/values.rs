@@ -134,6 +134,9 @@ pub struct Values {
     special: Special,
 }
 
+/// The array of all pages is no longer than this, bytes (`Documentation/x86/x86_64/mm.rst`).
+const MOST_PAGES: u64 = 1 << 40;
+
 /// Addresses that mean something to the engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Special {
@@ -141,8 +144,10 @@ pub struct Special {
     pub this_cpu_offset: Option<u64>,
     /// `__per_cpu_offset`: the same for all CPUs, an array.
     pub per_cpu_offsets: Option<u64>,
-    /// `vmemmap_base`: the address of the array of all `struct page`.
+    /// `vmemmap_base`: where the address of the array of all `struct page` stands.
     pub pages: Option<u64>,
+    /// That address itself, of a kernel that has it in its code (without CONFIG_RANDOMIZE_MEMORY).
+    pub fixed_pages: Option<u64>,
 }
 
 impl Values {
@@ -226,8 +231,24 @@ impl Values {
             && (address.node == ZERO || matches!(self.node(address.node), Node::Scaled { by: 8, .. }))
     }
 
+    /// A place in the array of all pages, when one is the array's address in the code and the other is not known.
+    fn in_pages(&mut self, a: Value, b: Value) -> Option<Value> {
+        let pages = self.special.fixed_pages?;
+        let (constant, index) = if a.node == ZERO { (a, b) } else { (b, a) };
+        let behind = constant.offset.cast_unsigned().checked_sub(pages).filter(|&behind| behind < MOST_PAGES)?;
+        if constant.node != ZERO || index.node == ZERO {
+            return None;
+        }
+        let base = self.load(Value::constant(pages.cast_signed()), 8, false).node;
+        let node = self.add(Node::Indexed { base, by: index.node, stride: 1 });
+        Some(Value { node, offset: index.offset.wrapping_add_unsigned(behind) })
+    }
+
     /// The sum of two values.
     pub fn sum(&mut self, a: Value, b: Value) -> Value {
+        if let Some(page) = self.in_pages(a, b) {
+            return page;
+        }
         let offset = a.offset.wrapping_add(b.offset);
         let node = match (a.node, b.node) {
             (ZERO, node) | (node, ZERO) if !self.is_per_cpu_offset(node) => node,

@@ -76,7 +76,9 @@ impl Sites {
             let variable =
                 locks.maybe(row).and_then(|address| variables.at(address, lock_type)).map(|(claim, _)| claim.clone());
             let said = Claim { object: names.keep(objects.get(row)), containers: others, instance: None };
-            let candidates = if is_known { Vec::new() } else { said.containers.clone() };
+            // `spinlock.` is any lock of the type: nothing is narrowed down then.
+            let is_open = is_known || said.containers.iter().any(|&name| names.text(name).ends_with('.'));
+            let candidates = if is_open { Vec::new() } else { said.containers.clone() };
             let claim = is_known.then(|| variable.unwrap_or(said));
             if let (Some(claim), Some(part)) = (&claim, files.get(row).last().and_then(words::subsystem)) {
                 let mut structs: Vec<_> =

@@ -2,10 +2,10 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use arrow::array::{ArrayRef, Int32Array, ListBuilder, PrimitiveBuilder, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Int32Array, ListBuilder, PrimitiveBuilder, RecordBatch, StringArray, StringBuilder};
 use arrow::array::{UInt16Array, UInt32Array, UInt64Array};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, UInt16Type, UInt64Type};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, UInt16Type, UInt32Type, UInt64Type};
 use lima_model::manifest::{Ended, Manifest};
 use lima_model::schema::{Column, Kind};
 use lima_model::{Losses, Table};
@@ -51,7 +51,18 @@ fn array(column: &Column, count: usize, numbers: &mut Numbers) -> ArrayRef {
         Kind::Text => Arc::new(values.map(|v| v.map(|v| NAMES[v as usize % NAMES.len()])).collect::<StringArray>()),
         Kind::ListU16 => list::<UInt16Type>(DataType::UInt16, values, |v| v as u16),
         Kind::ListU64 => list::<UInt64Type>(DataType::UInt64, values, |v| v),
-        kind => unreachable!("no table of a trace has a column of the kind {kind:?}"),
+        Kind::ListU32 => list::<UInt32Type>(DataType::UInt32, values, |v| v as u32),
+        Kind::ListText => {
+            let field = Field::new("item", DataType::Utf8, false);
+            let mut list = ListBuilder::new(StringBuilder::new()).with_field(Arc::new(field));
+            for value in values.flatten() {
+                (0..value % 5)
+                    .for_each(|i| list.values().append_value(NAMES[(value.wrapping_add(i) as usize) % NAMES.len()]));
+                list.append(true);
+            }
+            Arc::new(list.finish())
+        }
+        Kind::Bool => unreachable!("no table of a trace has a column of truth values"),
     }
 }
 

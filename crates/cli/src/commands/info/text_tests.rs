@@ -14,6 +14,7 @@ fn info() -> Info {
             machine: "x86_64".into(),
             build_id: "1f2e3d4c".into(),
             cpus: 1,
+            per_cpu: Vec::new(),
         },
         command: ["sh", "-c", "echo 'a\nb'", ""].map(str::to_owned).to_vec(),
         exit_status: Some(3),

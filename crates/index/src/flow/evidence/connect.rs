@@ -5,7 +5,7 @@ use crate::code::Register;
 use crate::flow::follow::{ARGUMENTS, Callee, Event, Follower};
 use crate::flow::known::{Known, in_registers};
 use crate::flow::learn::{Key, argument_place};
-use crate::flow::values::{JUNK, Node, NodeId, STACK, Value, Values, ZERO};
+use crate::flow::values::{JUNK, Node, NodeId, STACK, Special, Value, Values, ZERO};
 use crate::types::{Prototype, Types};
 
 impl Evidence {
@@ -193,7 +193,8 @@ impl Evidence {
                 if per_cpu && address.node != ZERO {
                     return;
                 }
-                if !per_cpu && address.node == ZERO && known.special.pages == Some(number) {
+                let Special { pages, fixed_pages, .. } = known.special;
+                if !per_cpu && address.node == ZERO && [pages, fixed_pages].contains(&Some(number)) {
                     if let Some(page) = known.page {
                         self.add(id, page, 0, DECLARED);
                     }

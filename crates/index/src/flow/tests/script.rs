@@ -21,7 +21,8 @@ const R12: Register = Register(12);
 /// Where functions start; each instruction is one byte.
 const START: u64 = 0x1000;
 /// `this_cpu_off`, `__per_cpu_offset`, and a variable of each CPU.
-const SPECIAL: Special = Special { this_cpu_offset: Some(0x100), per_cpu_offsets: Some(0x9000), pages: None };
+const SPECIAL: Special =
+    Special { this_cpu_offset: Some(0x100), per_cpu_offsets: Some(0x9000), pages: None, fixed_pages: None };
 const SHARE: u64 = 0x200;
 /// A function that knows nothing of its argument.
 const LOCK: u64 = 0x5000;

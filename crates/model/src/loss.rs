@@ -94,6 +94,12 @@ losses! {
     PlacesFull = 42 "places_full" "acquisitions at places in the code for which there was no room",
     /// A stack could not be walked, or did not show the site.
     CallersUnknown = 43 "callers_unknown" "acquisitions whose stack, or the caller of whose site, could not be read",
+    /// No room in the table of locks that were chosen.
+    ChosenFull = 44 "chosen_full" "acquisitions of chosen locks for which there was no room: their waits are left out",
+    /// No room in the table of the stacks of acquisitions.
+    AcquiredStacksFull = 45 "acquired_stacks_full" "acquisitions whose stack has a number alone: too many stacks",
+    /// No room in the table of slow paths that are under way.
+    SlowPathsFull = 46 "slow_paths_full" "waits not measured: too many waits for sockets and bits at once",
 }
 
 impl Loss {

@@ -94,6 +94,7 @@ const PARTS: &[(Part, &[&str])] = &[
             "lock_sock_fast",
             "__lock_sock",
             "__lock_sock_fast",
+            "__lock_buffer",
             "raw_spin_rq_lock*",
             "_raw_spin_rq_lock*",
             "double_rq_lock",

@@ -67,6 +67,8 @@ words! {
         Srcu = 13 "srcu",
         /// A bit of some word, with a queue for those who wait for it: locks of pages and of buffers.
         BitLock = 14 "bit_lock",
+        /// Read sections of RCU. There is no lock that tells one from another.
+        Rcu = 15 "rcu",
     }
 }
 
@@ -82,6 +84,10 @@ impl LockType {
         Self::PercpuRwsem,
         Self::RwlockRt,
     ];
+
+    /// Those that the acquisitions level can trace, but not unless they are asked for: they are taken all the time, or
+    /// seen only when they have to be waited for.
+    pub const ON_REQUEST: &'static [Self] = &[Self::SocketLock, Self::Srcu, Self::BitLock, Self::Rcu];
 
     /// Whether the locks inside of it are not only its own: others take them for themselves.
     pub const fn is_compound(self) -> bool {

@@ -1,6 +1,7 @@
 //! The memory of the running kernel, through `/proc/kcore`: an ELF file whose segments are the kernel's mappings. Kernels
 //! that are locked down do not open it.
 
+use crate::symbols::KernelSymbols;
 use object::elf::{FileHeader64, PT_LOAD};
 use object::endian::NativeEndian;
 use object::read::ReadCache;
@@ -9,6 +10,17 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+
+/// What is added to the offset of a variable that each CPU has, by the number of the CPU; empty when the kernel does not
+/// show its memory or its variables.
+pub fn per_cpu_offsets(symbols: &KernelSymbols) -> Vec<u64> {
+    let Some(&table) = symbols.variables("__per_cpu_offset").first() else { return Vec::new() };
+    let memory = KernelMemory::open(Path::new("/proc/kcore"))
+        .inspect_err(|error| tracing::debug!("per-CPU variables cannot be found: /proc/kcore: {error}"));
+    let (Ok(memory), Ok(cpus)) = (memory, libbpf_rs::num_possible_cpus()) else { return Vec::new() };
+    let offsets: Option<Vec<u64>> = (0..cpus as u64).map(|cpu| memory.number(table + 8 * cpu)).collect();
+    offsets.unwrap_or_default()
+}
 
 /// A part of it.
 #[derive(Clone, Copy, Debug)]

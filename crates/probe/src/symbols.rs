@@ -1,5 +1,6 @@
 //! The symbols of the running kernel, from `/proc/kallsyms`.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::{fs, io};
 
@@ -41,6 +42,8 @@ pub struct KernelSymbols {
     entries: Vec<Entry>,
     text: String,
     variables: usize,
+    /// Variables of which each CPU has one, by their offsets in each CPU's memory; other small numbers stand there too.
+    per_cpu: HashMap<String, u64>,
 }
 
 impl KernelSymbols {
@@ -69,6 +72,9 @@ impl KernelSymbols {
         let name = words.next()?;
         // Absolute symbols and the offsets of per-CPU variables are no addresses.
         if matches!(kind, 'a' | 'A') || address < 1 << 32 {
+            if address > 0 && address < 1 << 32 {
+                self.per_cpu.insert(name.to_owned(), address);
+            }
             return None;
         }
         let module = words.next().and_then(|word| word.strip_prefix('[')?.strip_suffix(']')).unwrap_or_default();
@@ -106,6 +112,11 @@ impl KernelSymbols {
     pub fn variables(&self, name: &str) -> Vec<u64> {
         let named = |entry: &&Entry| !entry.is_code && self.text[entry.name as usize..entry.module as usize] == *name;
         self.entries.iter().filter(named).map(|entry| entry.address).collect()
+    }
+
+    /// Where a variable of which each CPU has one lies in a CPU's memory.
+    pub fn per_cpu(&self, name: &str) -> Option<u64> {
+        self.per_cpu.get(name).copied()
     }
 
     /// The variable that an address of data lies in. Kernels without CONFIG_KALLSYMS_ALL name too few of them to tell.
@@ -170,6 +181,8 @@ garbage
         let mut symbols = KernelSymbols::parse(LINES);
         assert!(symbols.variable(0xffffffff82000004).is_none(), "one variable alone says nothing");
         symbols.variables = 1000;
+        assert_eq!(symbols.per_cpu("per_cpu_thing"), Some(0x20));
+        assert_eq!(symbols.per_cpu("tasklist_lock"), None);
         let at = |address| symbols.function(address).map(|symbol| (symbol.name, symbol.offset));
         assert_eq!(at(0xffffffff81000110), Some(("foo", 0x10)));
         assert_eq!(at(0xffffffff810001ff), Some(("foo", 0xff)));

@@ -244,6 +244,11 @@ const ACQUISITIONS: &[Column] = columns! {
     hold_counts: ListU64 = "How many holds are in each of `hold_octaves`.",
     wait_octaves: ListU16 = "Histogram of waits, as `hold_octaves`; empty unless asked for (`--stats`).",
     wait_counts: ListU64 = "How many waits are in each of `wait_octaves`.",
+    hold_max_tid: U32 null = "Thread of the longest hold: the one that acquired the lock; in an interrupt, the one that was \
+        interrupted. Missing when `holds` is 0.",
+    hold_max_end_ns: U64 null = "When the longest hold ended, nanoseconds since the start of the trace.",
+    wait_max_tid: U32 null = "Thread of the longest wait. Missing when its time is not known.",
+    wait_max_end_ns: U64 null = "When the longest wait ended.",
 };
 
 const INITS: &[Column] = columns! {

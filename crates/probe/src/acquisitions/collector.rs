@@ -10,10 +10,10 @@ use crate::contention::{self, Error, Plain, plain, read_plain, wait_for_programs
 use crate::symbols::KernelSymbols;
 use libbpf_rs::skel::{OpenSkel, Skel, SkelBuilder};
 use libbpf_rs::{Link, MapCore, MapFlags, OpenObject, RingBuffer, RingBufferBuilder};
-use lima_model::Stat;
 use lima_model::loss::Loss;
 use lima_model::machinery::{Part, part};
 use lima_model::manifest::{Hook, Program};
+use lima_model::{LockType, Stat};
 use std::cell::RefCell;
 use std::fmt;
 use std::mem::{MaybeUninit, offset_of};
@@ -55,6 +55,8 @@ pub struct Collector<'obj> {
     _links: Vec<Link>,
     skeleton: AcquisitionsSkel<'obj>,
     hooks: Vec<Hook>,
+    /// What a reader of the numbers should know, in sentences for people.
+    pub notes: Vec<String>,
     generation: u32,
     cpus: usize,
     sum_bits: u32,
@@ -88,7 +90,8 @@ impl<'obj> Collector<'obj> {
         let mut open = AcquisitionsSkelBuilder::default().open(storage).map_err(Error::load)?;
         let mut hooks = hooks::choose(&mut open, options)?;
         configure(&mut open, waits, options, cpus, sum_bits)?;
-        let ranges = ranges(options, symbols)?;
+        let mut notes = Vec::new();
+        let ranges = ranges(options, symbols, &mut notes)?;
         place_ranges(&mut open, &ranges, hooks::born_types(&hooks))?;
         let skeleton = open.load().map_err(Error::load)?;
         let length = (2 * cpus) << sum_bits;
@@ -97,8 +100,9 @@ impl<'obj> Collector<'obj> {
         let records = Rc::new(RefCell::new(Records::default()));
         let ring = ring_buffer(&skeleton, &records)?;
         write_places(&skeleton, &options.profile.lock_places)?;
-        let links = hooks::attach(&skeleton, &mut hooks);
-        let mut collector = Self { ring, records, sums, _links: links, skeleton, hooks, generation: 1, cpus, sum_bits };
+        let links = hooks::attach(&skeleton, &mut hooks, &mut notes);
+        let mut collector =
+            Self { ring, records, sums, _links: links, skeleton, hooks, notes, generation: 1, cpus, sum_bits };
         collector.share(|shared| &raw mut shared.generation, 1);
         collector.share(|shared| &raw mut shared.recording, 1);
         Ok(collector)
@@ -141,7 +145,7 @@ impl<'obj> Collector<'obj> {
 
     /// What was lost, by cause; how many releases had no acquisition; and what the recorder itself acquired.
     pub fn losses(&self) -> (Vec<(Loss, u64)>, u64, u64) {
-        const CAUSES: [Option<Loss>; 12] = [
+        const CAUSES: [Option<Loss>; 16] = [
             Some(Loss::AcquisitionsFull),
             Some(Loss::HoldsFull),
             None,
@@ -154,6 +158,10 @@ impl<'obj> Collector<'obj> {
             Some(Loss::PlacesFull),
             Some(Loss::CallersUnknown),
             Some(Loss::StackMismatch),
+            None,
+            Some(Loss::ChosenFull),
+            Some(Loss::AcquiredStacksFull),
+            Some(Loss::SlowPathsFull),
         ];
         let counters = self.skeleton.maps.bss_data.as_deref().map(|shared| {
             // SAFETY: a valid, aligned field of the memory shared with the kernel; counters only grow.
@@ -219,6 +227,9 @@ fn configure(
     if !options.profile.measures(|stat| stat == Stat::Stack) {
         maps.known_stacks.set_max_entries(1).map_err(size("set the size of a map"))?;
     }
+    if !options.filters.types.iter().any(|lock_type| matches!(lock_type, LockType::SocketLock | LockType::BitLock)) {
+        maps.slow_paths.set_max_entries(1).map_err(size("set the size of a map"))?;
+    }
     if !options.profile.measures(of_moves) {
         maps.lasts.set_max_entries(1).map_err(size("set the size of a map"))?;
     }
@@ -263,19 +274,36 @@ fn configure(
 }
 
 /// Code that gives a place its flags: functions that take locks for their callers, and the sites that were chosen.
-fn ranges(options: &contention::Options, symbols: &KernelSymbols) -> Result<Vec<types::range>, Error> {
+fn ranges(
+    options: &contention::Options,
+    symbols: &KernelSymbols,
+    notes: &mut Vec<String>,
+) -> Result<Vec<types::range>, Error> {
     let wrappers = symbols.functions().filter(|function| matches!(part(function.name), Part::Wrapper | Part::Named));
     let wrappers = wrappers.map(|function| (function.address, function.size, PLACE_WRAPPER));
+    let machinery = symbols.functions().filter(|function| is_machinery(function.name));
+    let machinery = machinery.map(|function| (function.address, function.size, PLACE_MACHINERY));
+    let machinery = machinery.filter(|_| options.filters.types.contains(&LockType::Rcu));
     let sites = options.profile.sites.iter().map(|&(start, size)| (start, size, PLACE_CHOSEN));
-    let ranges: Vec<_> =
-        sites.chain(wrappers).map(|(start, size, flags)| types::range { start, size, flags }).collect();
+    let ranges: Vec<_> = sites
+        .chain(machinery)
+        .chain(wrappers)
+        .map(|(start, size, flags)| types::range { start, size, flags })
+        .collect();
     if options.profile.sites.len() > RANGES / 2 {
         return Err(Error::Option(format!("--site: {} functions are the most", RANGES / 2)));
     }
     if ranges.len() > RANGES {
-        tracing::warn!("{} functions that take locks for their callers are taken for callers", ranges.len() - RANGES);
+        let more = ranges.len() - RANGES;
+        notes.push(format!("{more} functions that take locks for their callers pass for callers: there are too many"));
     }
     Ok(ranges)
+}
+
+/// Whether a function is of what the kernel runs around BPF programs: its read sections of RCU are no work of the machine's.
+fn is_machinery(name: &str) -> bool {
+    const PARTS: [&str; 5] = ["__bpf_prog_enter", "__bpf_prog_exit", "__bpf_tramp_", "bpf_trace_run", "trace_call_bpf"];
+    PARTS.iter().any(|part| name.starts_with(part))
 }
 
 fn place_ranges(open: &mut OpenAcquisitionsSkel<'_>, ranges: &[types::range], born_types: u32) -> Result<(), Error> {
@@ -310,7 +338,24 @@ const PLACE_READY: u32 = 1;
 const PLACE_WRAPPER: u32 = 2;
 const PLACE_CHOSEN: u32 = 4;
 const PLACE_OF_LOCK: u32 = 8;
+const PLACE_MACHINERY: u32 = 16;
 const RANGES: usize = 128;
+
+/// These numbers with what the header calls them, for the test of both sides.
+#[cfg(test)]
+pub(super) const DEFINED: [(&str, u64); 11] = [
+    ("PLACE_READY", PLACE_READY as u64),
+    ("PLACE_WRAPPER", PLACE_WRAPPER as u64),
+    ("PLACE_CHOSEN", PLACE_CHOSEN as u64),
+    ("PLACE_OF_LOCK", PLACE_OF_LOCK as u64),
+    ("PLACE_MACHINERY", PLACE_MACHINERY as u64),
+    ("RANGES", RANGES as u64),
+    ("RECORD_BIRTH", RECORD_BIRTH as u64),
+    ("STAT_WAIT", Stat::Wait as u64),
+    ("STAT_HOLD_HIST", Stat::HoldHist as u64),
+    ("STAT_STACK", Stat::Stack as u64),
+    ("STAT_FAST_SLOW", Stat::FastSlow as u64),
+];
 
 fn ring_buffer<'obj>(
     skeleton: &AcquisitionsSkel<'obj>,

@@ -13,6 +13,9 @@ use std::mem::MaybeUninit;
 /// What the name of a program on a function begins with (`bpf/acquisitions.bpf.c`).
 const PREFIX: &str = "on_";
 
+/// The same of programs that measure slow paths.
+const SLOW_PATHS: [&str; 2] = ["begin_", "end_"];
+
 /// Leaves out the programs on functions that this kernel does not have, or that are not needed.
 pub(super) fn choose(open: &mut OpenAcquisitionsSkel<'_>, options: &Options) -> Result<Vec<Hook>, Error> {
     choose_by(open, |function| is_wanted(function, options))
@@ -32,7 +35,11 @@ fn choose_by(open: &mut OpenAcquisitionsSkel<'_>, is_wanted: impl Fn(&str) -> bo
     let btf = Btf::from_vmlinux().map_err(Error::load)?;
     let choose = |mut program: OpenProgramMut<'_>| {
         let name = program.name().to_string_lossy().into_owned();
-        let function = name.strip_prefix(PREFIX)?;
+        let Some(function) = name.strip_prefix(PREFIX) else {
+            let function = slow_path(&name)?;
+            program.set_autoload(btf.type_by_name::<Func<'_>>(function).is_some() && is_wanted(function));
+            return None;
+        };
         let there = btf.type_by_name::<Func<'_>>(function).is_some();
         let wanted = is_wanted(function);
         program.set_autoload(there && wanted);
@@ -44,6 +51,11 @@ fn choose_by(open: &mut OpenAcquisitionsSkel<'_>, is_wanted: impl Fn(&str) -> bo
         Some(hook(function, state.to_owned()))
     };
     Ok(open.open_object_mut().progs_mut().filter_map(choose).collect())
+}
+
+/// The function of a program that measures slow paths.
+fn slow_path(name: &str) -> Option<&str> {
+    SLOW_PATHS.iter().find_map(|prefix| name.strip_prefix(prefix))
 }
 
 /// The lock types whose initialisations are seen, a bit for each as the programs know it.
@@ -60,33 +72,53 @@ fn as_traced(lock_type: LockType) -> LockType {
 
 /// Whether what was asked for needs a function to be traced.
 fn is_wanted(function: &str, options: &Options) -> bool {
-    let primitive = Primitive::named(function);
-    let lock_type = match as_traced(primitive.map_or(LockType::Rwsem, |primitive| primitive.lock_type)) {
+    if function == "__lock_sock" {
+        return options.filters.types.contains(&LockType::SocketLock) && options.profile.measures(Stat::of_waits);
+    }
+    let lock_type = match as_traced(kind(function).0) {
         // Waits for both are called by the same name.
         LockType::WwMutex => LockType::Mutex,
         lock_type => lock_type,
     };
     let types = &options.filters.types;
-    let ends_hold = primitive.is_none_or(|primitive| primitive.operation == Operation::Release);
+    let ends_hold = kind(function).1 == Operation::Release;
     let usual = LockType::TRACED.contains(&lock_type);
     (if types.is_empty() { usual } else { types.contains(&lock_type) })
         && (!ends_hold || options.profile.measures(Stat::of_holds))
 }
 
 fn hook(function: &str, state: String) -> Hook {
-    let primitive = Primitive::named(function);
+    let (lock_type, operation) = kind(function);
     Hook {
         function: function.to_owned(),
-        // Turning a writer into a reader is no operation of its own.
-        lock_type: primitive.map_or("rwsem", |primitive| primitive.lock_type.name()).to_owned(),
-        operation: primitive.map_or("release", |primitive| primitive.operation.name()).to_owned(),
+        lock_type: lock_type.name().to_owned(),
+        operation: operation.name().to_owned(),
         state,
     }
 }
 
+/// What a function does, and to what. The model has no sites of read sections of RCU, and turning a writer into a reader
+/// is no operation of its own.
+fn kind(function: &str) -> (LockType, Operation) {
+    match (Primitive::named(function), function) {
+        (Some(primitive), _) => (primitive.lock_type, primitive.operation),
+        (None, "__rcu_read_lock") => (LockType::Rcu, Operation::Acquire),
+        (None, "__rcu_read_unlock") => (LockType::Rcu, Operation::Release),
+        (None, _) => (LockType::Rwsem, Operation::Release),
+    }
+}
+
 /// Attaches the programs. One that cannot be attached is left out, and its hook says why.
-pub(super) fn attach(skeleton: &AcquisitionsSkel<'_>, hooks: &mut [Hook]) -> Vec<Link> {
+pub(super) fn attach(skeleton: &AcquisitionsSkel<'_>, hooks: &mut [Hook], notes: &mut Vec<String>) -> Vec<Link> {
     let mut links = Vec::new();
+    for program in skeleton.object().progs_mut().filter(|program| program.autoload()) {
+        let name = program.name().to_string_lossy().into_owned();
+        let Some(function) = slow_path(&name) else { continue };
+        match program.attach() {
+            Ok(link) => links.push(link),
+            Err(error) => notes.push(format!("waits in {function} are not measured: {error}")),
+        }
+    }
     // Releases first: whatever is acquired while the others are being attached is then let go in sight.
     for release in [true, false] {
         for program in skeleton.object().progs_mut() {
@@ -129,7 +161,8 @@ mod tests {
             let expected = match (primitive.operation, primitive.success()) {
                 (Operation::Release, _) => "RELEASE",
                 (Operation::Init, _) => "INIT",
-                (_, Success::Always) if primitive.name == "__percpu_down_read" => "OTHER",
+                _ if ["__percpu_down_read", "out_of_line_wait_on_bit_lock"].contains(&primitive.name) => "UNSEEN",
+                _ if primitive.name == "__lock_sock_fast" => "FAST",
                 (_, Success::Always) => "ACQUIRE",
                 (_, Success::Zero) => "ZERO",
                 (_, Success::Other) => "OTHER",
@@ -145,20 +178,12 @@ mod tests {
         }
     }
 
-    /// Families that an index knows, and for which there are no programs yet.
-    const NOT_TRACED: [LockType; 2] = [LockType::SocketLock, LockType::BitLock];
-
     #[test]
-    fn what_is_not_traced_is_known_by_family() {
+    fn every_family_is_traced() {
         let traced: Vec<&str> = lines().iter().map(|(_, arguments)| arguments[0]).collect();
-        for lock_type in NOT_TRACED {
-            let family = Primitive::all().filter(|primitive| primitive.lock_type == lock_type);
-            for primitive in family {
-                assert!(!traced.contains(&primitive.name), "{} is traced: take {lock_type:?} off", primitive.name);
-            }
-        }
-        let others = LockType::ALL.iter().filter(|lock_type| !NOT_TRACED.contains(lock_type));
-        for &lock_type in others.filter(|&&it| Primitive::all().any(|primitive| primitive.lock_type == it)) {
+        for &lock_type in
+            LockType::ALL.iter().filter(|&&it| Primitive::all().any(|primitive| primitive.lock_type == it))
+        {
             // The functions of spinlocks are those of raw spinlocks.
             let family = |lock_type: LockType| lock_type.name().trim_start_matches("raw_");
             let is_traced = |primitive: Primitive| {

@@ -20,5 +20,5 @@ mod skeleton {
 
 /// The records that the kernel side writes, generated from `bpf/acquisitions.h`.
 pub mod types {
-    pub use super::skeleton::types::{acquiring, birth, known_stack, last, life, place, range, sum};
+    pub use super::skeleton::types::{acquiring, birth, known_stack, last, life, place, range, slow_path, sum};
 }

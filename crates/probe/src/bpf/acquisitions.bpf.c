@@ -92,12 +92,11 @@ static __always_inline __u64 unknown_number(struct call *call, __u64 number)
 	return *scratch;
 }
 
-/* Fills in what is the same for all; false: not to be counted. */
-static __always_inline bool enter(void *ctx, struct call *call)
+/* Fills in what is the same for all, when the lock is known; false: not to be counted. */
+static __always_inline bool enter_by(struct call *call)
 {
 	if (!recording)
 		return false;
-	bpf_get_func_arg(ctx, 0, &call->key.lock);
 	if (acquiring.by_lock && !acquiring.by_place && !is_chosen(call->key.lock, false))
 		return false;
 	call->cpu = bpf_get_smp_processor_id();
@@ -109,6 +108,15 @@ static __always_inline bool enter(void *ctx, struct call *call)
 		return false;
 	call->task = bpf_get_current_task_btf();
 	return true;
+}
+
+static __always_inline bool enter(void *ctx, struct call *call)
+{
+	bpf_get_func_arg(ctx, 0, &call->key.lock);
+	/* What the other functions are handed begins with the lock. */
+	if (call->key.lock_type == LOCK_SOCKET_LOCK)
+		call->key.lock += bpf_core_field_offset(struct sock, sk_lock);
+	return enter_by(call);
 }
 
 /* Whether a sample passes this one over. The gaps are drawn evenly around their mean, so that no rhythm of the load is
@@ -128,18 +136,26 @@ static __always_inline bool passed_over(struct call *call)
 	return false;
 }
 
+/* Whether the site takes a lock that is wanted, in which case the programs on waits are to know it. */
+static __always_inline bool choose_by_place(struct call *call)
+{
+	if (is_chosen(call->key.lock, false))
+		return true;
+	if (!(flags_of(call->key.site) & PLACE_OF_LOCK))
+		return false;
+	if (!is_chosen(call->key.lock, true))
+		count_acq(ACQ_CHOSEN_FULL);
+	return true;
+}
+
 /* Finds the site and what lies beyond it; false: it is no place that takes a lock that is wanted. */
 static __always_inline bool locate(void *ctx, __u32 arguments, struct call *call)
 {
 	__u32 word = 0;
 
 	call->key.site = site_of(ctx, arguments, &word);
-	if (acquiring.by_place && !is_chosen(call->key.lock, false)) {
-		if (!(flags_of(call->key.site) & PLACE_OF_LOCK))
-			return false;
-		/* So that the programs on waits know it. */
-		is_chosen(call->key.lock, true);
-	}
+	if (acquiring.by_place && !choose_by_place(call))
+		return false;
 	call->key.beyond = unknown_number(call, beyond_of(ctx, call->part, call->key.context, call->key.site, word));
 	return true;
 }
@@ -165,7 +181,7 @@ static __always_inline bool attribute(struct call *call)
 #include "holds.bpf.h"
 
 /* Adds an acquisition, or an attempt, to its sums. */
-static __always_inline void add_acquisition(struct call *call, bool got, __u64 wait_ns)
+static __always_inline void add_acquisition(struct call *call, bool got, __u64 wait_ns, __u64 end_ns)
 {
 	struct sum *sum = sum_of(&call->key, call->cpu);
 
@@ -178,12 +194,15 @@ static __always_inline void add_acquisition(struct call *call, bool got, __u64 w
 	else
 		add(&sum->failed, 1);
 	if ((acquiring.stats & (STAT_WAIT | STAT_WAIT_HIST | STAT_FAST_SLOW)) && wait_ns)
-		add_wait(sum, wait_ns);
+		add_wait(sum, wait_ns, call->task->pid, end_ns);
 	if ((acquiring.stats & STATS_OF_LASTS) && got)
 		add_move(sum, &call->key, call->cpu, wait_ns);
 }
 
-static __always_inline int acquired(void *ctx, __u32 arguments, __u8 lock_type, __u8 mode, bool got)
+#include "slow.bpf.h"
+
+/* kept: got, and let go by one of the functions that are traced. */
+static __always_inline int acquired(void *ctx, __u32 arguments, __u8 lock_type, __u8 mode, bool got, bool kept)
 {
 	struct call call = { .key.lock_type = lock_type, .key.mode = mode };
 	struct waited *waited;
@@ -197,6 +216,8 @@ static __always_inline int acquired(void *ctx, __u32 arguments, __u8 lock_type, 
 		got_ns = waited->end_ns;
 		waited->lock = 0;
 	}
+	if (has_slow_path(lock_type))
+		wait_ns = take_slow_path(&call, &got_ns);
 	wait_ns = unknown_number(&call, wait_ns);
 	got_ns = unknown_number(&call, got_ns);
 	if (passed_over(&call) || !locate(ctx, arguments, &call))
@@ -204,10 +225,8 @@ static __always_inline int acquired(void *ctx, __u32 arguments, __u8 lock_type, 
 	if (acquiring.born_types & (1 << lock_type))
 		call.key.life = unknown_number(&call, life_of(call.key.lock));
 	if (attribute(&call))
-		add_acquisition(&call, got, wait_ns);
-	/* Readers' holds of a percpu_rwsem end in inlined code. */
-	if (got && (acquiring.stats & (STAT_HOLD | STAT_HOLD_HIST)) &&
-	    !(lock_type == LOCK_PERCPU_RWSEM && mode == MODE_READ))
+		add_acquisition(&call, got, wait_ns, got_ns);
+	if (kept && (acquiring.stats & (STAT_HOLD | STAT_HOLD_HIST)))
 		begin_hold(&call, got_ns);
 	return 0;
 }
@@ -224,8 +243,10 @@ static __always_inline int released(void *ctx, __u8 lock_type, __u8 mode)
 	if (!held && lock_type == LOCK_RWSEM && mode == MODE_READ)
 		held = find_read_by_other(call.key.lock);
 	if (!held) {
-		/* A semaphore may be let go by whoever likes; and not every acquisition was wanted. */
-		if (lock_type != LOCK_SEMAPHORE && !acquiring.by_place && acquiring.sample[lock_type & 15] <= 1)
+		/* A semaphore may be let go by whoever likes; a bit that was free, and a socket in net/core/sock.c, were
+		 * taken in inlined code; and not every acquisition was wanted. */
+		if (lock_type != LOCK_SEMAPHORE && !has_slow_path(lock_type) && !acquiring.by_place &&
+		    acquiring.sample[lock_type & 15] <= 1)
 			count_acq(ACQ_NOT_HELD);
 		return 0;
 	}
@@ -252,15 +273,18 @@ static __always_inline bool true_result(void *ctx)
 	return result_of(ctx) & 0xff;
 }
 
-#define ON_RETURN(name, type, how, arguments, got)                                    \
+#define ON_RETURN(name, type, how, arguments, got, kept)                              \
 	SEC("fexit/" #name)                                                           \
 	int on_##name(void *ctx)                                                      \
 	{                                                                             \
-		return acquired(ctx, arguments, LOCK_##type, MODE_##how, got);        \
+		bool has = got;                                                       \
+		return acquired(ctx, arguments, LOCK_##type, MODE_##how, has, kept);  \
 	}
-#define ACQUIRE(name, type, how, arguments) ON_RETURN(name, type, how, arguments, true)
-#define ZERO(name, type, how, arguments) ON_RETURN(name, type, how, arguments, !result_of(ctx))
-#define OTHER(name, type, how, arguments) ON_RETURN(name, type, how, arguments, true_result(ctx))
+#define ACQUIRE(name, type, how, arguments) ON_RETURN(name, type, how, arguments, true, true)
+#define ZERO(name, type, how, arguments) ON_RETURN(name, type, how, arguments, !result_of(ctx), has)
+#define OTHER(name, type, how, arguments) ON_RETURN(name, type, how, arguments, true_result(ctx), has)
+#define FAST(name, type, how, arguments) ON_RETURN(name, type, how, arguments, true, true_result(ctx))
+#define UNSEEN(name, type, how, arguments, got) ON_RETURN(name, type, how, arguments, got, false)
 #define RELEASE(name, type, how, arguments)                                           \
 	SEC("fentry/" #name)                                                          \
 	int on_##name(void *ctx)                                                      \
@@ -274,6 +298,26 @@ static __always_inline bool true_result(void *ctx)
 		return initialised(ctx, arguments, LOCK_##type);                      \
 	}
 #include "lock_functions.h"
+
+/* The slow paths; begin_: on their entry, end_: on the return of those that are a part of the lock function. */
+#define SLOW_PATH(name, type)                                                         \
+	SEC("fentry/" #name)                                                          \
+	int begin_##name(void *ctx)                                                   \
+	{                                                                             \
+		return begin_slow_path(ctx, LOCK_##type);                             \
+	}
+SLOW_PATH(__folio_lock, BIT_LOCK)
+SLOW_PATH(__folio_lock_killable, BIT_LOCK)
+SLOW_PATH(out_of_line_wait_on_bit_lock, BIT_LOCK)
+SLOW_PATH(__lock_sock, SOCKET_LOCK)
+
+SEC("fexit/__lock_sock")
+int end___lock_sock(void *ctx)
+{
+	return end_slow_path(ctx, LOCK_SOCKET_LOCK);
+}
+
+#include "rcu.bpf.h"
 
 /* A writer becomes a reader: one hold ends, another begins. */
 SEC("fentry/downgrade_write")

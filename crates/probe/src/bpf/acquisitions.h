@@ -58,6 +58,10 @@ struct sum {
 	__u64 cross_cpu_waits; /* such that waited */
 	__u64 cross_node; /* acquisitions after one on another NUMA node */
 	__u64 mode_changes; /* reading after writing, or writing after reading */
+	__u64 hold_max_end_ns; /* of the longest hold and the longest wait: when it ended, and whose it was */
+	__u64 wait_max_end_ns;
+	__u32 hold_max_tid;
+	__u32 wait_max_tid;
 	__u32 hold_octaves[OCTAVES];
 	__u32 wait_octaves[OCTAVES];
 };
@@ -76,6 +80,7 @@ struct last {
 #define PLACE_WRAPPER 2U /* in a function that takes locks for its caller */
 #define PLACE_CHOSEN 4U /* acquisitions from here are wanted */
 #define PLACE_OF_LOCK 8U /* takes a lock that is wanted */
+#define PLACE_MACHINERY 16U /* of what the kernel runs around BPF programs */
 struct place {
 	__u64 address;
 	__u32 flags;
@@ -102,6 +107,14 @@ struct life {
 	__u64 lock;
 	__u32 number; /* of initialisations at this address */
 	__u32 zero;
+};
+
+/* A wait that no tracepoint reports: a task in the slow path of a lock function. task 0: free. */
+struct slow_path {
+	__u64 task; /* address of its task_struct */
+	__u64 lock;
+	__u64 begin_ns;
+	__u64 end_ns; /* 0: under way */
 };
 
 /* A lock was initialised. */
@@ -157,19 +170,23 @@ enum acquisition_counter {
 	ACQ_STACK_LOST = 10, /* acquisitions whose stack or caller could not be read */
 	ACQ_STACK_MISMATCH = 11, /* stacks that were put together wrongly */
 	ACQ_OWN = 12, /* acquisitions by the recorder: no loss */
+	ACQ_CHOSEN_FULL = 13, /* acquisitions of locks that are wanted and found no slot among those that are chosen */
+	ACQ_STACKS_FULL = 14, /* acquisitions whose stack found no slot */
+	ACQ_SLOW_FULL = 15, /* slow paths that found no slot */
 	ACQ_COUNTERS = 16,
 };
 
-_Static_assert(sizeof(struct sum) == 416, "");
+_Static_assert(sizeof(struct sum) == 440, "");
 _Static_assert(sizeof(struct last) == 16, "");
 _Static_assert(sizeof(struct place) == 16, "");
 _Static_assert(sizeof(struct known_stack) == 16, "");
+_Static_assert(sizeof(struct slow_path) == 32, "");
 _Static_assert(sizeof(struct life) == 16, "");
 _Static_assert(sizeof(struct birth) == 88, "");
 _Static_assert(sizeof(struct acquiring) == 2160, "");
 _Static_assert(__builtin_offsetof(struct sum, lock_type) == 36, "");
 _Static_assert(__builtin_offsetof(struct sum, acquisitions) == 48, "");
-_Static_assert(__builtin_offsetof(struct sum, hold_octaves) == 160, "");
+_Static_assert(__builtin_offsetof(struct sum, hold_octaves) == 184, "");
 _Static_assert(__builtin_offsetof(struct acquiring, ranges) == 112, "");
 _Static_assert(__builtin_offsetof(struct birth, name) == 48, "");
 

@@ -48,7 +48,8 @@ struct {
 } filter_comms SEC(".maps");
 
 /* The locks that were chosen, by their addresses; written by the recorder before loading, and by the programs on
- * acquisitions at places that take a lock that is wanted. Full: the waits for further locks are left out. No locks. */
+ * acquisitions at places that take a lock that is wanted. Full: the waits for further locks are left out, which is
+ * counted. No locks. */
 #define CHOSEN_BITS 14
 #define CHOSEN_WINDOW 8
 struct {

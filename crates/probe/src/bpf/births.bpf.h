@@ -16,7 +16,7 @@ static __always_inline int initialised(void *ctx, __u32 arguments, __u8 lock_typ
 	call.key.site = site_of(ctx, arguments, &word);
 	if (!acquiring.births || !attribute(&call))
 		return 0;
-	if (acquiring.by_place && !is_chosen(call.key.lock, flags_of(call.key.site) & PLACE_OF_LOCK))
+	if (acquiring.by_place && !choose_by_place(&call))
 		return 0;
 	bpf_get_func_arg(ctx, 1, &name);
 	/* The ring buffer's lock is traced as well. */

@@ -17,7 +17,7 @@
 #define WRAPPERS 4 /* frames of functions that take locks for their callers, one in the other, at most */
 #define MACHINERY 8 /* frames between a program and the function that it is attached to, at most */
 
-/* Stacks whose addresses were sent. Full: the stack has a number without frames, which is counted. */
+/* Stacks whose addresses were sent. Full: the stack has a number and may have no frames, which is counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1 << KNOWN_STACK_BITS);
@@ -137,6 +137,8 @@ __noinline __u64 take_walked(__u32 context, __u32 n, __u64 site, __u64 at, bool 
 	if (caller)
 		hash = 0;
 	known = hash ? known_stack_of(hash) : NULL;
+	if (hash && !known)
+		count_acq(ACQ_STACKS_FULL);
 	if (known ? !known->sent || (learn && known->sent < LEARN_ATTEMPTS) : learn) {
 		if (send_walked(&walked->addresses[bounded(first, MACHINERY - 1)], hash, n, learn ? at : 0)) {
 			if (learn)

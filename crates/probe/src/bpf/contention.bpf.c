@@ -296,3 +296,42 @@ static __always_inline __u64 first_argument(void *ctx)
 	}
 SPIN_FUNCTION(native_queued_spin_lock_slowpath)
 SPIN_FUNCTION(__pv_queued_spin_lock_slowpath)
+
+/* ---- the slow path of a rwsem's writers: before they queue, and the tracepoints tell of it, they spin ---- */
+
+/* Whether this task's wait that was begun last is one for this lock. Verified once, for any argument. */
+__noinline int sleeps_for(__u64 lock)
+{
+	struct task_state *state = bpf_task_storage_get(&task_states, bpf_get_current_task_btf(), NULL, 0);
+	__u32 top;
+
+	if (!state || !state->depth)
+		return 0;
+	top = state->depth - 1;
+	return top < TASK_WAITS && state->waits[bounded(top, TASK_WAITS - 1)].lock == lock;
+}
+
+SEC("fentry/rwsem_down_write_slowpath")
+int begin_rwsem_down_write_slowpath(void *ctx)
+{
+	struct visit visit;
+
+	step_in(&visit);
+	begin(ctx, &visit, first_argument(ctx), LCB_F_WRITE | SPINS_FOR_RWSEM);
+	step_out(&visit);
+	return 0;
+}
+
+/* Who has queued was counted at contention_end. */
+SEC("fexit/rwsem_down_write_slowpath")
+int end_rwsem_down_write_slowpath(void *ctx)
+{
+	__u64 lock = first_argument(ctx);
+	struct visit visit;
+
+	step_in(&visit);
+	if (sleeps_for(lock))
+		end(ctx, &visit, lock, 0);
+	step_out(&visit);
+	return 0;
+}

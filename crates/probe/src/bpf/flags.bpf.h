@@ -3,6 +3,9 @@
 #ifndef LIMA_FLAGS_H
 #define LIMA_FLAGS_H
 
+/* None of the kernel's: a writer of a rwsem spins, which its tracepoints leave out. */
+#define SPINS_FOR_RWSEM (1U << 31)
+
 static __always_inline __u8 lock_type_of(__u32 flags)
 {
 	if (flags & LCB_F_MUTEX)

@@ -20,11 +20,11 @@ struct {
 	__type(value, struct held);
 } helds SEC(".maps");
 
-/* Who holds a lock that only one can hold. A semaphore and an rt_mutex begin with the spinlock that guards them, at the
- * same address: that one is held by 0. */
+/* Who holds a lock that only one can hold. A semaphore, an rt_mutex and a socket's lock begin with the spinlock that
+ * guards them, at the same address: that one is held by 0. */
 static __always_inline __u64 only_holder(__u8 lock_type)
 {
-	return lock_type == LOCK_SEMAPHORE || lock_type == LOCK_RTMUTEX;
+	return lock_type == LOCK_SEMAPHORE || lock_type == LOCK_RTMUTEX || lock_type == LOCK_SOCKET_LOCK;
 }
 
 /* The lock, kept apart from the spinlock at its address. */

@@ -91,7 +91,7 @@ static __always_inline void end_hold(struct held *held, __u32 cpu, __u64 now)
 		sum = sum_of(&key, cpu);
 	}
 	if (sum)
-		add_hold(sum, now > held->since_ns ? now - held->since_ns : 0);
+		add_hold(sum, now > held->since_ns ? now - held->since_ns : 0, held->tid, now);
 	else
 		count_acq(ACQ_HOLD_LOST);
 }

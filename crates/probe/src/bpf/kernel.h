@@ -143,10 +143,23 @@ struct task_struct {
 	const struct cred *cred;
 	void *bpf_storage;
 	__u64 start_time;
+	int rcu_read_lock_nesting;
 } __attribute__((preserve_access_index));
 
 struct mutex {
 	atomic_long_t owner;
+};
+
+typedef struct {
+	int owned;
+} socket_lock_t;
+
+struct sock {
+	socket_lock_t sk_lock;
+};
+
+struct pt_regs {
+	unsigned long sp;
 };
 
 struct rw_semaphore {

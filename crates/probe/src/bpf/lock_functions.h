@@ -5,8 +5,9 @@
  * last number says how many arguments a function has.
  *
  * ACQUIRE: has the lock when it returns. ZERO, OTHER: has it when it returns 0,
- * or anything but 0. RELEASE: lets go of it. INIT: makes it a lock; its name
- * is the second argument.
+ * or anything but 0. FAST, UNSEEN: let go in inlined code, when it returns 0 or always, so that
+ * the hold is not measured. RELEASE: lets go of it. INIT: makes it a lock; its
+ * name is the second argument.
  */
 
 ACQUIRE(mutex_lock, MUTEX, EXCLUSIVE, 1)
@@ -97,10 +98,20 @@ RELEASE(rt_mutex_unlock, RTMUTEX, EXCLUSIVE, 1)
 RELEASE(rt_mutex_futex_unlock, RTMUTEX, EXCLUSIVE, 1)
 INIT(__rt_mutex_init, RTMUTEX, 3)
 
-OTHER(__percpu_down_read, PERCPU_RWSEM, READ, 2)
+UNSEEN(__percpu_down_read, PERCPU_RWSEM, READ, 2, true_result(ctx))
 ACQUIRE(percpu_down_write, PERCPU_RWSEM, WRITE, 1)
 RELEASE(percpu_up_write, PERCPU_RWSEM, WRITE, 1)
 INIT(__percpu_init_rwsem, PERCPU_RWSEM, 3)
 
 ACQUIRE(__srcu_read_lock, SRCU, READ, 1)
 RELEASE(__srcu_read_unlock, SRCU, READ, 2)
+
+ACQUIRE(lock_sock_nested, SOCKET_LOCK, EXCLUSIVE, 2)
+FAST(__lock_sock_fast, SOCKET_LOCK, EXCLUSIVE, 1)
+RELEASE(release_sock, SOCKET_LOCK, EXCLUSIVE, 1)
+
+ACQUIRE(__folio_lock, BIT_LOCK, EXCLUSIVE, 1)
+ZERO(__folio_lock_killable, BIT_LOCK, EXCLUSIVE, 1)
+UNSEEN(out_of_line_wait_on_bit_lock, BIT_LOCK, EXCLUSIVE, 4, !result_of(ctx))
+RELEASE(folio_unlock, BIT_LOCK, EXCLUSIVE, 1)
+RELEASE(folio_end_read, BIT_LOCK, EXCLUSIVE, 2)

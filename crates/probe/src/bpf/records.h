@@ -33,7 +33,10 @@ enum lock_type {
 	LOCK_PERCPU_RWSEM = 6,
 	LOCK_RWLOCK_RT = 7,
 	LOCK_WW_MUTEX = 10, /* the tracepoints take it for a mutex */
-	LOCK_SRCU = 13, /* only acquisitions */
+	LOCK_SOCKET_LOCK = 12, /* from here on only acquisitions */
+	LOCK_SRCU = 13,
+	LOCK_BIT_LOCK = 14,
+	LOCK_RCU = 15,
 };
 
 /* lima_model::words::Mode */

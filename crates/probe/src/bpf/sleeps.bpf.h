@@ -10,7 +10,7 @@ static __always_inline __u32 *sleepers_like(struct task_struct *task)
 
 static __always_inline void set_spinning(struct wait *wait, struct task_struct *task, __u32 flags)
 {
-	__u8 spinning = !!(flags & LCB_F_SPIN);
+	__u8 spinning = !!(flags & (LCB_F_SPIN | SPINS_FOR_RWSEM));
 
 	if (wait->spinning && !spinning)
 		__sync_fetch_and_add(sleepers_like(task), 1);

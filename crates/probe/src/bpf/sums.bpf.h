@@ -115,28 +115,35 @@ static __always_inline __u32 octave_of(__u64 ns)
 	return (octave + (ns >> 1) + 1) & (OCTAVES - 1);
 }
 
-static __always_inline void add_hold(struct sum *sum, __u64 ns)
+/* tid: of the task whose hold it was. */
+static __always_inline void add_hold(struct sum *sum, __u64 ns, __u32 tid, __u64 end_ns)
 {
 	if (acquiring.stats & STAT_HOLD) {
 		if (!sum->holds || ns < sum->hold_min_ns)
 			sum->hold_min_ns = ns;
 		add(&sum->holds, 1);
 		add(&sum->hold_ns, ns);
-		if (ns > sum->hold_max_ns)
+		if (ns >= sum->hold_max_ns) {
 			sum->hold_max_ns = ns;
+			sum->hold_max_tid = tid;
+			sum->hold_max_end_ns = end_ns;
+		}
 	}
 	if (acquiring.stats & STAT_HOLD_HIST)
 		sum->hold_octaves[octave_of(ns)]++;
 }
 
-static __always_inline void add_wait(struct sum *sum, __u64 ns)
+static __always_inline void add_wait(struct sum *sum, __u64 ns, __u32 tid, __u64 end_ns)
 {
 	if (acquiring.stats & STAT_WAIT) {
 		if (!sum->waits || ns < sum->wait_min_ns)
 			sum->wait_min_ns = ns;
 		add(&sum->wait_ns, ns);
-		if (ns > sum->wait_max_ns)
+		if (ns > sum->wait_max_ns) {
 			sum->wait_max_ns = ns;
+			sum->wait_max_tid = tid;
+			sum->wait_max_end_ns = end_ns;
+		}
 	}
 	add(&sum->waits, 1);
 	if (acquiring.stats & STAT_WAIT_HIST)

@@ -27,7 +27,7 @@ pub(super) fn configure(open: &mut OpenContentionSkel<'_>, options: &Options) ->
         open.maps.chosen_locks.set_max_entries(CHOSEN).map_err(Error::map("set the number of locks"))?;
     }
     open.maps.records.set_max_entries(options.buffer_bytes).map_err(Error::map("set the size of the ring buffer"))?;
-    let spin_functions = choose_spin_functions(open, options.acquisitions && options.waits())?;
+    let spin_functions = choose_slow_paths(open, options.acquisitions && options.waits())?;
     let rodata = open.maps.rodata_data.as_deref_mut();
     let Some(rodata) = rodata else { return Err(Error::Option("the BPF object lacks its settings".to_owned())) };
     rodata.settings = settings(options)?;
@@ -35,9 +35,9 @@ pub(super) fn configure(open: &mut OpenContentionSkel<'_>, options: &Options) ->
     Ok(())
 }
 
-/// Leaves out the programs on the spinlocks' slow paths that this kernel does not have, or all of them; says whether
-/// there are any.
-fn choose_spin_functions(open: &mut OpenContentionSkel<'_>, wanted: bool) -> Result<bool, Error> {
+/// Leaves out the programs on slow paths that this kernel does not have, or all of them; says whether there are any of
+/// spinlocks.
+fn choose_slow_paths(open: &mut OpenContentionSkel<'_>, wanted: bool) -> Result<bool, Error> {
     let btf = libbpf_rs::btf::Btf::from_vmlinux().map_err(Error::load)?;
     let mut any = false;
     for mut program in open.open_object_mut().progs_mut() {
@@ -47,7 +47,7 @@ fn choose_spin_functions(open: &mut OpenContentionSkel<'_>, wanted: bool) -> Res
         };
         let there = wanted && btf.type_by_name::<libbpf_rs::btf::types::Func<'_>>(function).is_some();
         program.set_autoload(there);
-        any |= there;
+        any |= there && function.contains("spin_lock");
     }
     Ok(any)
 }

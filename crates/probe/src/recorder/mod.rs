@@ -14,6 +14,7 @@ mod tenants;
 
 use crate::acquisitions;
 use crate::contention::{self, Collector, Counters, Options, Record, codes, types};
+use crate::kernel_memory::per_cpu_offsets;
 use crate::slab::{SlabPlace, SlabReader};
 use crate::symbols::KernelSymbols;
 use crate::tenants::{CgroupLayout, Namer};
@@ -131,10 +132,12 @@ impl<'obj> Recorder<'obj> {
         let writer = Writer::create(folder, &manifest)?;
         // After loading: the programs have symbols themselves, which stand at the top of every stack.
         let symbols = KernelSymbols::read(Path::new("/proc/kallsyms")).unwrap_or_default();
+        manifest.kernel.per_cpu = per_cpu_offsets(&symbols);
         if !symbols.has_functions() {
             manifest.notes.push(NO_SYMBOLS.to_owned());
         }
         manifest.notes.extend(collector.notes.iter().cloned());
+        manifest.notes.extend(acquisitions.iter().flat_map(|collector| collector.notes.iter().cloned()));
         manifest.clock = machine::clock();
         manifest.hooks = acquisitions.as_ref().map(|collector| collector.hooks().to_vec()).unwrap_or_default();
         let wanted = manifest.options.filters.iter().filter(|filter| filter.field == "tenant");
@@ -296,7 +299,8 @@ impl<'obj> Recorder<'obj> {
         self.writer.append(Table::Totals, &rows::totals(time_ns, &totals))?;
         self.writer.append(Table::Tasks, &rows::tasks(time_ns, &tasks))?;
         self.writer.append(Table::Events, &rows::events(&events))?;
-        self.writer.append(Table::Acquisitions, &rows::acquisitions(time_ns, &acquired))?;
+        let start_ns = self.manifest.clock.start_mono_ns;
+        self.writer.append(Table::Acquisitions, &rows::acquisitions(start_ns, time_ns, &acquired))?;
         self.writer.append(Table::Inits, &rows::inits(&inits))?;
         self.writer.append(Table::Phases, &rows::phases(&std::mem::take(&mut self.phases)))?;
         self.write_manifest()

@@ -79,7 +79,8 @@ pub struct RecordOptions {
     pub cpu: Option<units::Cpus>,
 
     /// ... for these lock types: mutex, rwsem, spinlock, rwlock, rtmutex, percpu_rwsem, semaphore, rwlock_rt; with --level
-    /// acquisitions also srcu (read sections), which is not among the usual ones: `--type +srcu` adds it to them
+    /// acquisitions also socket_lock, bit_lock (waits for pages and buffers), srcu and rcu (read sections), which are not
+    /// among the usual ones: `--type +socket_lock` adds it to them
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = type_filter,
           help_heading = "Filters, applied in the kernel")]
     pub lock_type: Vec<TypeFilter>,
@@ -118,7 +119,8 @@ pub enum TenantKind {
 
 pub(super) fn lock_type(text: &str) -> Result<LockType, String> {
     LockType::from_name(text).filter(|lock_type| LockType::TRACED.contains(lock_type)).ok_or_else(|| {
-        let names: Vec<_> = LockType::TRACED.iter().map(|lock_type| lock_type.name()).collect();
+        let all = LockType::TRACED.iter().chain(LockType::ON_REQUEST);
+        let names: Vec<_> = all.map(|lock_type| lock_type.name()).collect();
         format!("no such lock type; there are {}", names.join(", "))
     })
 }
@@ -138,8 +140,8 @@ impl std::fmt::Display for TypeFilter {
 
 fn type_filter(text: &str) -> Result<TypeFilter, String> {
     let (name, besides) = text.strip_prefix('+').map_or((text, false), |name| (name, true));
-    let lock_type = if name == LockType::Srcu.name() { LockType::Srcu } else { lock_type(name)? };
-    Ok(TypeFilter { lock_type, besides })
+    let on_request = LockType::ON_REQUEST.iter().copied().find(|lock_type| lock_type.name() == name);
+    Ok(TypeFilter { lock_type: on_request.map_or_else(|| lock_type(name), Ok)?, besides })
 }
 
 /// A recording as the collector wants it.
@@ -211,8 +213,12 @@ impl RecordOptions {
 
     fn types(&self) -> Result<Vec<LockType>> {
         let mut types: Vec<_> = self.lock_type.iter().map(|filter| filter.lock_type).collect();
-        if types.contains(&LockType::Srcu) && self.level != LevelName::Acquisitions {
-            bail!("--type srcu: its read sections never wait; add --level acquisitions to record them");
+        let asked = types.iter().find(|lock_type| LockType::ON_REQUEST.contains(lock_type));
+        if let (Some(lock_type), LevelName::Contention) = (asked, self.level) {
+            bail!(
+                "--type {}: the kernel's tracepoints do not tell of it; add --level acquisitions to record it",
+                lock_type.name()
+            );
         }
         if self.lock_type.iter().any(|filter| filter.besides) {
             types.extend(LockType::TRACED);

@@ -6,6 +6,7 @@ use clap::Args;
 use lima_index::query::places_of_running;
 use lima_model::{LockType, Stat, escape};
 use lima_probe::contention::Profile;
+use lima_probe::kernel_memory::per_cpu_offsets;
 use lima_probe::symbols::KernelSymbols;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Profiles of chosen locks")]
 pub struct ProfileOptions {
-    /// Only this lock: an address (0xffff...), a variable (rtnl_mutex), or, with --level acquisitions, all locks of an
+    /// Only this lock: an address (0xffff...), a variable (rtnl_mutex, lima_cpus+0x8; of one that each CPU has, all), or, with --level acquisitions, all locks of an
     /// object by its index (inode.i_rwsem; `*` stands for any text); may be given several times
     #[arg(long, value_name = "LOCK")]
     pub lock: Vec<String>,
@@ -144,10 +145,24 @@ fn address(text: &str) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
 }
 
-fn variable(name: &str, symbols: &KernelSymbols) -> Result<Vec<u64>> {
-    let found = symbols.variables(name);
+/// The addresses of a variable, or of what lies at an offset in it.
+fn variable(text: &str, symbols: &KernelSymbols) -> Result<Vec<u64>> {
+    let (name, inside) = text.split_once('+').unwrap_or((text, "0x0"));
+    let inside = address(inside)
+        .with_context(|| format!("--lock {}: an offset is written in hex, NAME+0x8", escape::terminal(text)))?;
+    let found: Vec<u64> = symbols.variables(name).iter().map(|start| start.wrapping_add(inside)).collect();
     if !found.is_empty() {
         return Ok(found);
+    }
+    if let Some(offset) = symbols.per_cpu(name) {
+        let cpus = per_cpu_offsets(symbols);
+        ensure!(
+            !cpus.is_empty(),
+            "--lock {}: each CPU has one, and where they lie only the kernel's memory tells (/proc/kcore), which cannot be \
+             read; give their addresses instead",
+            escape::terminal(name)
+        );
+        return Ok(cpus.iter().map(|cpu| cpu.wrapping_add(offset + inside)).collect());
     }
     if !symbols.has_variables() {
         bail!("--lock {}: this kernel does not tell where its variables lie (/proc/kallsyms)", escape::terminal(name));

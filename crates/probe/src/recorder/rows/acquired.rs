@@ -40,6 +40,9 @@ pub struct AcquiredRow {
     pub cross_node: u64,
     pub mode_changes: u64,
     pub longest_run: u32,
+    /// Thread and end of the longest hold and the longest wait.
+    pub hold_max_of: Option<(u32, u64)>,
+    pub wait_max_of: Option<(u32, u64)>,
     pub hold_octaves: [u64; 32],
     pub wait_octaves: [u64; 32],
 }
@@ -54,8 +57,14 @@ impl AcquiredRow {
         };
         self.wait_min_ns = shortest(self.wait_min_ns, self.waits, sum.wait_min_ns, sum.waits);
         self.hold_min_ns = shortest(self.hold_min_ns, self.holds, sum.hold_min_ns, sum.holds);
-        self.wait_max_ns = self.wait_max_ns.max(sum.wait_max_ns);
-        self.hold_max_ns = self.hold_max_ns.max(sum.hold_max_ns);
+        if sum.wait_max_ns > self.wait_max_ns {
+            self.wait_max_ns = sum.wait_max_ns;
+            self.wait_max_of = Some((sum.wait_max_tid, sum.wait_max_end_ns));
+        }
+        if sum.holds > 0 && sum.hold_max_ns >= self.hold_max_ns {
+            self.hold_max_ns = sum.hold_max_ns;
+            self.hold_max_of = Some((sum.hold_max_tid, sum.hold_max_end_ns));
+        }
         self.longest_run = self.longest_run.max(sum.longest_run);
         for (mine, theirs) in [
             (&mut self.acquisitions, sum.acquisitions),
@@ -91,7 +100,8 @@ pub struct InitRow {
     pub name: String,
 }
 
-pub fn acquisitions(time_ns: u64, rows: &[(AcquiredKey, AcquiredRow)]) -> RecordBatch {
+/// `start_ns`: the clock at the start of the trace.
+pub fn acquisitions(start_ns: u64, time_ns: u64, rows: &[(AcquiredKey, AcquiredRow)]) -> RecordBatch {
     type Octaves = fn(&AcquiredRow) -> [u64; 32];
     let filled =
         |row: &AcquiredRow, octaves: Octaves| octaves(row).into_iter().enumerate().filter(|(_, count)| *count > 0);
@@ -128,6 +138,10 @@ pub fn acquisitions(time_ns: u64, rows: &[(AcquiredKey, AcquiredRow)]) -> Record
         counts(|row| row.hold_octaves),
         octaves(|row| row.wait_octaves),
         counts(|row| row.wait_octaves),
+        column!(UInt32Array?, rows, row => row.1.hold_max_of.map(|(tid, _)| tid)),
+        column!(UInt64Array?, rows, row => row.1.hold_max_of.map(|(_, end_ns)| end_ns.saturating_sub(start_ns))),
+        column!(UInt32Array?, rows, row => row.1.wait_max_of.map(|(tid, _)| tid)),
+        column!(UInt64Array?, rows, row => row.1.wait_max_of.map(|(_, end_ns)| end_ns.saturating_sub(start_ns))),
     ];
     batch(Table::Acquisitions, columns)
 }

@@ -279,7 +279,7 @@ mod tests {
             totals(0, &[]),
             events(&[]),
             tasks(0, &[]),
-            acquisitions(0, &[]),
+            acquisitions(0, 0, &[]),
             inits(&[]),
             stacks(&[]),
             frames(&[]),

@@ -1,6 +1,6 @@
 //! The command line as a whole. Each command's own arguments stand beside what it does, in `commands/`.
 
-use crate::commands::{doctor, index, info, interference, lab, man, mark, record, report, resolve, stat};
+use crate::commands::{doctor, explain, index, info, interference, lab, man, mark, record, report, resolve, stat};
 use clap::{Parser, Subcommand};
 
 /// Which kernel locks a workload waits for, what they protect, and which tenant slows which.
@@ -26,6 +26,8 @@ pub enum Command {
     Stat(stat::Arguments),
     /// Say what the locks of a trace protect, with an index of its kernel
     Resolve(resolve::Arguments),
+    /// Say how it is known what a lock protects
+    Explain(explain::Arguments),
     /// Show which locks cost time, and where
     Report(report::Arguments),
     /// Show which tenant slowed which, through which objects

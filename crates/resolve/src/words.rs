@@ -133,6 +133,8 @@ mod tests {
     fn files_belong_to_parts_of_the_kernel() {
         assert_eq!(subsystem("mm/page_alloc.c"), Some("mm"));
         assert_eq!(subsystem("kernel/sched/core.c"), Some("sched"));
-        assert_eq!(subsystem("include/linux/nothing_that_is_known.h"), None);
+        assert_eq!(subsystem("include/linux/fs.h"), Some("fs"));
+        assert_eq!(meaning("inode.i_rwsem").map(|meaning| meaning.source), Some("include/linux/fs.h"));
+        assert_eq!(cache("ext4_inode_cache"), Some("ext4_inode_info"));
     }
 }

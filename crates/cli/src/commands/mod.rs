@@ -1,6 +1,7 @@
 //! One file a command: its arguments and what it does with them.
 
 pub mod doctor;
+pub mod explain;
 pub mod index;
 pub mod info;
 pub mod interference;
@@ -24,6 +25,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Record(arguments) => record::run(&arguments),
         Command::Stat(arguments) => stat::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Resolve(arguments) => resolve::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Interference(arguments) => interference::run(&arguments),

@@ -1,7 +1,7 @@
 //! `lima resolve`: what the locks of a trace protect.
 
 use super::index::cache;
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use clap::Args;
 use lima_model::Table;
 use lima_model::escape::terminal;
@@ -31,16 +31,7 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let trace = Trace::open(&arguments.trace)?;
-    let Some(index) = cache::of_trace(&trace, arguments.index.as_deref())? else {
-        let kernel = &trace.manifest().kernel;
-        bail!(
-            "there is no index of the kernel that {} was recorded on ({}, build id {}): make one with `lima index build` there, or \
-             with --vmlinux here, or name one with --index NAME.limaindex",
-            trace.folder().display(),
-            terminal(&kernel.release),
-            terminal(&kernel.build_id)
-        );
-    };
+    let Some(index) = cache::of_trace(&trace, arguments.index.as_deref())? else { return Err(no_index(&trace)) };
     let Resolution { objects, lines, with, share } = resolve(&trace, &index)?;
     let mut manifest = trace.manifest().clone();
     manifest.resolved = Some(with);
@@ -49,6 +40,18 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     eprintln!("index: {} ({})", index.folder().display(), index.manifest().mode.name());
     print!("{}", told(&share, rows));
     Ok(ExitCode::SUCCESS)
+}
+
+/// That there is no index for a trace, and what can be done.
+pub(super) fn no_index(trace: &Trace) -> anyhow::Error {
+    let kernel = &trace.manifest().kernel;
+    anyhow!(
+        "there is no index of the kernel that {} was recorded on ({}, build id {}): make one with `lima index build` there, or with \
+         --vmlinux here, or name one with --index NAME.limaindex",
+        trace.folder().display(),
+        terminal(&kernel.release),
+        terminal(&kernel.build_id)
+    )
 }
 
 /// How much is known, in sentences.

@@ -240,7 +240,7 @@ impl Values {
             return None;
         }
         let base = self.load(Value::constant(pages.cast_signed()), 8, false).node;
-        let node = self.add(Node::Indexed { base, by: index.node, stride: 1 });
+        let node = self.indexed(base, index.node);
         Some(Value { node, offset: index.offset.wrapping_add_unsigned(behind) })
     }
 
@@ -318,7 +318,11 @@ impl Values {
         match place.base {
             Some(base) => {
                 let base = get(base);
-                if sum.node == ZERO { base.plus(sum.offset) } else { self.sum(base, sum) }
+                match self.in_pages(base, sum) {
+                    Some(page) => page,
+                    None if sum.node == ZERO => base.plus(sum.offset),
+                    None => self.sum(base, sum),
+                }
             }
             None => sum,
         }

@@ -244,6 +244,23 @@ fn spelled(types: &Types, object: &Object) -> String {
 }
 
 #[test]
+fn a_page_at_a_fixed_address_is_one_of_the_array() {
+    let Some((types, mut known)) = scene() else { return };
+    const PAGES: u64 = 0xffff_ea00_0000_0000;
+    known.special.fixed_pages = Some(PAGES);
+    known.page = types.composites_named("inode").next();
+    // rdi = &pages[...].i_lock, as if pages were inodes
+    let code = [
+        set(RAX, PAGES.cast_signed()),
+        Operation::Address { to: RDI, of: Place { index: Some((RAX, 1)), ..place(RBX, 8) } },
+        call(LOCK),
+        Operation::Return,
+    ];
+    let found = answer(&code, &known, &types, LockType::Mutex);
+    assert_eq!(spelled(&types, &found.object), "inode.i_lock");
+}
+
+#[test]
 fn this_cpus_share_is_the_variable() {
     let Some((types, known)) = scene() else { return };
     // rdi = this_cpu_off + &shares.lock

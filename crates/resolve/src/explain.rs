@@ -127,10 +127,10 @@ fn explained(
 fn common(resolver: &Resolver, pieces: &Pieces<'_>) -> Vec<(Evidence, String)> {
     let mut out = Vec::new();
     let spell = |claim: &Claim| spelled(resolver, claim);
-    if let Some((variable, is_per_cpu)) = pieces.variable {
+    if let Some(variable) = pieces.variable {
         let cpu = pieces.cpu.map_or(String::new(), |cpu| format!(", the share of CPU {cpu}"));
-        let evidence = if is_per_cpu { Evidence::PerCpu } else { Evidence::Symbol };
-        out.push((evidence, format!("it lies in a variable: {}{cpu}", spell(variable))));
+        let evidence = if variable.is_per_cpu { Evidence::PerCpu } else { Evidence::Symbol };
+        out.push((evidence, format!("it lies in a variable: {}{cpu}", spell(&variable.claim))));
     }
     if let Some((init, claim)) = &pieces.init {
         let says = claim.as_ref().map_or_else(|| "which the index does not know".to_owned(), spell);

@@ -4,7 +4,7 @@ use crate::Error;
 use crate::evidence::layouts::Layouts;
 use crate::evidence::sites::{Site, Sites};
 use crate::evidence::slab::{self, Slot};
-use crate::evidence::variables::Variables;
+use crate::evidence::variables::{Variable, Variables};
 use crate::evidence::{Claim, inits};
 use crate::names::{Name, Names};
 use crate::naming::Naming;
@@ -51,8 +51,8 @@ struct Slab {
 /// The pieces of evidence on one use of a lock.
 #[derive(Debug, Default)]
 pub struct Pieces<'a> {
-    /// The variable, and whether it is per-CPU.
-    pub variable: Option<(&'a Claim, bool)>,
+    /// The variable that it lies in.
+    pub variable: Option<&'a Variable>,
     /// The CPU of a per-CPU one.
     pub cpu: Option<u32>,
     /// The place that took it.
@@ -181,7 +181,7 @@ impl Resolver {
         // A per-CPU variable's address in the image is no CPU's.
         let variable = place.and_then(|place| {
             let found = self.variables.at(place.address, used.lock_type)?;
-            (found.1 == place.cpu.is_some()).then_some(found)
+            (found.is_per_cpu == place.cpu.is_some()).then_some(found)
         });
         let init = self.seen.inits.get(&(used.lock, used.life)).filter(|init| init.lock_type == used.lock_type);
         let init = init.map(|init| {

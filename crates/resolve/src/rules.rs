@@ -1,6 +1,7 @@
 //! How evidence becomes an answer.
 //!
-//! 1. **The variable** that the lock lies in is certain. A place that takes another lock than it contradicts it.
+//! 1. **The variable** that the lock lies in is certain. A place that takes another lock than it contradicts it; where the
+//!    variable's type is not known, the place says which lock in it this is.
 //! 2. **The place that took the lock** says what it took there and then; where memory is used again, only it says which of
 //!    several objects it was. It is contradicted by the place that initialised this very lock, and by the slab cache.
 //! 3. **The place that initialised it**, when the place that took it does not say.
@@ -14,14 +15,15 @@
 
 use crate::evidence::Claim;
 use crate::evidence::sites::Site;
+use crate::evidence::variables::Variable;
 use crate::names::Name;
 use lima_model::words::{Evidence, SiteMethod};
 
 /// All that is known of one use of a lock.
 #[derive(Clone, Debug, Default)]
 pub struct Known<'a> {
-    /// The variable that it lies in, and whether that is a per-CPU one.
-    pub variable: Option<(&'a Claim, bool)>,
+    /// The variable that it lies in.
+    pub variable: Option<&'a Variable>,
     /// The place that took it.
     pub site: Option<&'a Site>,
     /// The place that initialised it.
@@ -65,12 +67,8 @@ impl Answer {
 /// The answer that the evidence gives.
 pub fn decide(known: &Known<'_>) -> Answer {
     let site = known.site.filter(|site| site.method != SiteMethod::Pointer).and_then(|site| site.claim.as_ref());
-    if let Some((variable, is_per_cpu)) = known.variable {
-        if let Some(site) = site.filter(|site| !site.agrees(variable)) {
-            return Answer::conflict(variable, site);
-        }
-        let evidence = if is_per_cpu { Evidence::PerCpu } else { Evidence::Symbol };
-        return Answer::known(variable, evidence, "certain");
+    if let Some(variable) = known.variable {
+        return in_variable(variable, site);
     }
     if let Some(site) = site {
         return taken(site, known);
@@ -98,6 +96,23 @@ pub fn decide(known: &Known<'_>) -> Answer {
     match pointer {
         Some(pointer) => Answer::known(pointer, Evidence::Pointer, "inferred"),
         None => Answer::unknown(candidates.to_vec()),
+    }
+}
+
+/// The answer for a lock in a variable.
+fn in_variable(variable: &Variable, site: Option<&Claim>) -> Answer {
+    let Variable { claim, is_per_cpu, is_typed, .. } = variable;
+    let evidence = if *is_per_cpu { Evidence::PerCpu } else { Evidence::Symbol };
+    match site {
+        Some(site) if !is_typed && site.instance.is_none() => {
+            let mut answer = Answer::known(site, evidence, "certain");
+            if let Some(claim) = &mut answer.claim {
+                claim.instance = variable.claim.instance;
+            }
+            answer
+        }
+        Some(site) if !site.agrees(claim) => Answer::conflict(claim, site),
+        _ => Answer::known(claim, evidence, "certain"),
     }
 }
 
@@ -149,12 +164,16 @@ mod tests {
         let mut names = Names::default();
         let (rtnl, other) = (claim(&mut names, "rtnl_mutex", &[]), claim(&mut names, "inode.i_rwsem", &[]));
         let agreeing = site(SiteMethod::Flow, Some(&rtnl), vec![]);
-        let answer = decide(&Known { variable: Some((&rtnl, false)), site: Some(&agreeing), ..Known::default() });
+        let mut variable = Variable::new(LockType::Mutex, rtnl.clone());
+        let answer = decide(&Known { variable: Some(&variable), site: Some(&agreeing), ..Known::default() });
         assert_eq!((answer.evidence, answer.confidence), (Evidence::Symbol, "certain"));
         let contradicting = site(SiteMethod::Variable, Some(&other), vec![]);
-        let answer = decide(&Known { variable: Some((&rtnl, true)), site: Some(&contradicting), ..Known::default() });
+        let answer = decide(&Known { variable: Some(&variable), site: Some(&contradicting), ..Known::default() });
         assert_eq!((answer.claim, answer.evidence), (None, Evidence::Conflict));
         assert_eq!(answer.candidates, [rtnl.object, other.object]);
+        variable.is_typed = false;
+        let answer = decide(&Known { variable: Some(&variable), site: Some(&contradicting), ..Known::default() });
+        assert_eq!(answer.claim.map(|claim| claim.object), Some(other.object));
     }
 
     #[test]

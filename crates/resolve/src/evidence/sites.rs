@@ -73,8 +73,10 @@ impl Sites {
             let method = SiteMethod::from_name(methods.get(row)).unwrap_or(SiteMethod::Unknown);
             let others = alternatives.get(row).map(|text| names.keep(text)).collect();
             let is_known = method != SiteMethod::Unknown;
-            let variable =
-                locks.maybe(row).and_then(|address| variables.at(address, lock_type)).map(|(claim, _)| claim.clone());
+            let variable = locks
+                .maybe(row)
+                .and_then(|address| variables.at(address, lock_type))
+                .map(|variable| variable.claim.clone());
             let said = Claim { object: names.keep(objects.get(row)), containers: others, instance: None };
             // `spinlock.` is any lock of the type: nothing is narrowed down then.
             let is_open = is_known || said.containers.iter().any(|&name| names.text(name).ends_with('.'));

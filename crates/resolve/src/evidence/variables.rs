@@ -9,11 +9,26 @@ use lima_model::{IndexTable, LockType};
 
 /// A lock in a variable.
 #[derive(Clone, Debug)]
-struct Variable {
+pub struct Variable {
+    /// Its address in the index.
     address: u64,
+    /// Its type, as the tracing side tells types apart.
     lock_type: LockType,
-    claim: Claim,
-    is_per_cpu: bool,
+    /// What it is.
+    pub claim: Claim,
+    /// Whether every CPU has one of its own.
+    pub is_per_cpu: bool,
+    /// Whether the variable's type is known, and so which lock in it this is. Without debug information it is known that
+    /// some code takes a lock at this place, and no more.
+    pub is_typed: bool,
+}
+
+#[cfg(test)]
+impl Variable {
+    /// A variable of the kernel.
+    pub fn new(lock_type: LockType, claim: Claim) -> Self {
+        Self { address: 0, lock_type, claim, is_per_cpu: false, is_typed: true }
+    }
 }
 
 /// All locks in variables, by address.
@@ -23,12 +38,12 @@ pub struct Variables(Vec<Variable>);
 impl Variables {
     /// Reads them.
     pub fn of(index: &Index, layouts: &Layouts, names: &mut Names) -> Result<Self, Error> {
-        let columns = ["object", "lock_type", "symbol", "path", "address", "per_cpu", "variable_type"];
+        let columns = ["object", "lock_type", "symbol", "path", "address", "per_cpu", "variable_type", "method"];
         let table = index.read(IndexTable::Globals, &columns)?;
         let (objects, types, symbols) = (table.texts("object")?, table.texts("lock_type")?, table.texts("symbol")?);
         let (paths, addresses) = (table.texts("path")?, table.numbers("address")?);
         let per_cpu = table.flags("per_cpu")?;
-        let variable_types = table.texts("variable_type")?;
+        let (variable_types, methods) = (table.texts("variable_type")?, table.texts("method")?);
         let mut variables = Vec::with_capacity(table.len());
         for row in 0..table.len() {
             let Some(lock_type) = family_named(types.get(row)) else { continue };
@@ -42,6 +57,9 @@ impl Variables {
                 (true, "") => None,
                 _ => Some(names.keep(&format!("{}{element}", symbols.get(row)))),
             };
+            let is_typed = methods.get(row) != "site";
+            // A lock that is all of its variable needs no type; of another it is known where it lies.
+            let instance = if is_typed { instance } else { Some(names.keep(symbols.get(row))) };
             variables.push(Variable {
                 address: addresses.get(row),
                 lock_type,
@@ -51,18 +69,18 @@ impl Variables {
                     instance,
                 },
                 is_per_cpu: per_cpu.value(row),
+                is_typed,
             });
         }
         variables.sort_by_key(|variable| variable.address);
         Ok(Self(variables))
     }
 
-    /// What a variable's lock of this type at this address of the index is, and whether that is one for each CPU.
-    pub fn at(&self, address: u64, lock_type: LockType) -> Option<(&Claim, bool)> {
+    /// The lock of this type at this address of the index.
+    pub fn at(&self, address: u64, lock_type: LockType) -> Option<&Variable> {
         let end = self.0.partition_point(|variable| variable.address <= address);
         let mut found = self.0[..end].iter().rev().take_while(|variable| variable.address == address);
-        let variable = found.find(|variable| variable.lock_type == lock_type)?;
-        Some((&variable.claim, variable.is_per_cpu))
+        found.find(|variable| variable.lock_type == lock_type)
     }
 
     /// What all variables are.

@@ -18,7 +18,7 @@ pub fn know(sources: &Sources<'_>, base: Option<Arc<Known>>) -> Known {
     variables(sources, &mut known);
     let Sources { image, types, .. } = *sources;
     match &known.base {
-        Some(base) => (known.special, known.page) = (base.special, base.page),
+        Some(base) => (known.special, known.pages) = (base.special, base.pages.clone()),
         None => {
             let address = |name: &str| image.symbols_named(name).next().map(|symbol| symbol.address);
             known.special = Special {
@@ -27,8 +27,10 @@ pub fn know(sources: &Sources<'_>, base: Option<Arc<Known>>) -> Known {
                 pages: address("vmemmap_base"),
                 fixed_pages: (!image.symbols.is_empty() && address("vmemmap_base").is_none()).then_some(VMEMMAP),
             };
-            let mut pages = types.composites_named("page");
-            known.page = pages.next().filter(|_| pages.next().is_none());
+            for name in ["page", "ptdesc"] {
+                let mut found = types.composites_named(name);
+                known.pages.extend(found.next().filter(|_| found.next().is_none()));
+            }
         }
     }
     for section in image.sections.iter().filter(|section| section.loaded && !section.executable) {

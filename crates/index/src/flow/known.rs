@@ -39,8 +39,8 @@ pub struct Known {
     pub data: Vec<(u64, u64)>,
     /// The same of per-CPU variables.
     pub per_cpu_data: Vec<(u64, u64)>,
-    /// `struct page`.
-    pub page: Option<TypeId>,
+    /// What an element of the array of all pages is: `struct page`, and what lies over it (`struct ptdesc`, since 6.5).
+    pub pages: Vec<TypeId>,
     /// What the code says beyond declarations.
     pub learned: Learned,
     /// Named structs by the offsets of their locks.

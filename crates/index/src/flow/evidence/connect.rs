@@ -195,7 +195,7 @@ impl Evidence {
                 }
                 let Special { pages, fixed_pages, .. } = known.special;
                 if !per_cpu && address.node == ZERO && [pages, fixed_pages].contains(&Some(number)) {
-                    if let Some(page) = known.page {
+                    for &page in &known.pages {
                         self.add(id, page, 0, DECLARED);
                     }
                     return;

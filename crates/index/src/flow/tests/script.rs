@@ -248,7 +248,7 @@ fn a_page_at_a_fixed_address_is_one_of_the_array() {
     let Some((types, mut known)) = scene() else { return };
     const PAGES: u64 = 0xffff_ea00_0000_0000;
     known.special.fixed_pages = Some(PAGES);
-    known.page = types.composites_named("inode").next();
+    known.pages.extend(types.composites_named("inode").next());
     // rdi = &pages[...].i_lock, as if pages were inodes
     let code = [
         set(RAX, PAGES.cast_signed()),

@@ -16,7 +16,7 @@ SELECT
     ELSE 'unknown'
   END AS object,
   CASE
-    WHEN o.object <> 'unknown' THEN o.method
+    WHEN o.object <> 'unknown' THEN m.method
     WHEN t.slab_cache IS NOT NULL THEN 'slab'
     WHEN y.symbol IS NOT NULL THEN 'symbol'
     WHEN s.object IS NOT NULL THEN 'caller'
@@ -46,4 +46,5 @@ FROM acquisitions AS t
 LEFT JOIN sites AS s ON s.stack_id = t.stack_id
 LEFT JOIN symbols AS y ON y.address = t.lock
 LEFT JOIN objects AS o ON o.lock = t.lock AND o.life = t.life AND o.stack_id = t.stack_id
+LEFT JOIN object_methods AS m ON m.object = o.object
 LEFT JOIN tenant_names AS n ON n.tenant = t.tenant

@@ -80,6 +80,7 @@ impl Analysis {
         add_sites(&engine, &stacks)?;
         add_symbols(&engine, &stacks)?;
         let tenants = add_tenants(&engine)?;
+        engine.keep("object_methods", include_str!("../sql/object_methods.sql"))?;
         let phases = Phases::read(&engine)?;
         let in_phase = |statement, time| statement::with(statement, "/*phase*/", &phases.of(time));
         let waits = include_str!("../sql/waits.sql");

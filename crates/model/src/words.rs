@@ -168,6 +168,8 @@ words! {
         Pointer = 8 "pointer",
         /// Evidence that contradicts itself.
         Conflict = 9 "conflict",
+        /// What the function takes in other kernels.
+        Kin = 10 "kin",
     }
 }
 

@@ -154,7 +154,12 @@ fn common(resolver: &Resolver, pieces: &Pieces<'_>) -> Vec<(Evidence, String)> {
 
 /// What the index says of the place that took a lock.
 fn said(resolver: &Resolver, pieces: &Pieces<'_>) -> String {
-    let Some(site) = pieces.site else { return "no site of the index".to_owned() };
+    let Some(site) = pieces.site else {
+        let kin = pieces
+            .kin
+            .map(|claim| format!("nothing; in other kernels the function takes {}", spelled(resolver, claim)));
+        return kin.unwrap_or_else(|| "nothing".to_owned());
+    };
     match &site.claim {
         Some(claim) => {
             let method = site.method;

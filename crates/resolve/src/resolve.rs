@@ -5,7 +5,7 @@ use crate::evidence::layouts::Layouts;
 use crate::evidence::sites::{Site, Sites};
 use crate::evidence::slab::{self, Slot};
 use crate::evidence::variables::{Variable, Variables};
-use crate::evidence::{Claim, inits};
+use crate::evidence::{Claim, inits, kin};
 use crate::names::{Name, Names};
 use crate::naming::Naming;
 use crate::rules::{Answer, Known, decide};
@@ -13,7 +13,7 @@ use crate::running::Running;
 use crate::seen::{Init, Seen, Use};
 use lima_index::store::Index;
 use lima_model::LockType;
-use lima_model::machinery::{Part, part};
+use lima_model::machinery::{Part, base, part};
 use lima_model::words::{Operation, SiteMethod};
 use lima_trace::Trace;
 use rustc_hash::FxHashMap;
@@ -34,6 +34,8 @@ pub struct Resolver {
     slabs: FxHashMap<(u32, LockType), Slab>,
     /// What the places say that took a lock, by lock, life and slot, each once.
     by_lock: FxHashMap<LockKey, Vec<Claim>>,
+    /// What the functions of stacks take in other kernels, when the index has no code.
+    kin: FxHashMap<(u64, LockType), Claim>,
     naming: Naming,
 }
 
@@ -67,6 +69,8 @@ pub struct Pieces<'a> {
     pub others: Vec<&'a Claim>,
     /// What is known of other locks there.
     pub class: Vec<&'a Claim>,
+    /// What the function takes in other kernels.
+    pub kin: Option<&'a Claim>,
 }
 
 impl Pieces<'_> {
@@ -79,6 +83,7 @@ impl Pieces<'_> {
             slab: self.slab,
             others: &self.others,
             class: &self.class,
+            kin: self.kin,
         })
     }
 }
@@ -100,8 +105,8 @@ impl Resolver {
         let sites = Sites::of(index, &variables, &mut names)?;
         let running = Running::of(trace, index)?;
         let seen = Seen::of(trace)?;
-        let (slabs, by_lock, naming) = Default::default();
-        let mut resolver = Self { names, seen, running, layouts, variables, sites, slabs, by_lock, naming };
+        let (slabs, by_lock, kin, naming) = Default::default();
+        let mut resolver = Self { names, seen, running, layouts, variables, sites, slabs, by_lock, kin, naming };
         resolver.gather();
         Ok(resolver)
     }
@@ -130,12 +135,42 @@ impl Resolver {
 
     /// What the place says, when it is not only a pointer that it knows.
     fn said(&self, used: &Use) -> Option<&Claim> {
-        let site = self.site(used.stack, used.lock_type).filter(|site| site.method != SiteMethod::Pointer)?;
-        site.claim.as_ref()
+        match self.site(used.stack, used.lock_type) {
+            Some(site) => site.claim.as_ref().filter(|_| site.method != SiteMethod::Pointer),
+            None => self.kin.get(&(used.stack, used.lock_type)),
+        }
+    }
+
+    /// The innermost function of a stack that is no part of the lock itself, if it is one of the kernel image.
+    fn function(&self, stack: u64) -> Option<&str> {
+        for &address in self.seen.stacks.get(&stack)? {
+            let (symbol, _, module) = self.running.symbol(address)?;
+            if part(symbol) == Part::User {
+                return module.is_none().then_some(symbol);
+            }
+        }
+        None
+    }
+
+    /// Looks up what functions take in other kernels.
+    fn ask_kin(&mut self) {
+        if !self.sites.is_empty() {
+            return;
+        }
+        let mut found = FxHashMap::default();
+        let mut names = std::mem::take(&mut self.names);
+        for used in &self.seen.uses {
+            let Some(function) = self.function(used.stack) else { continue };
+            if let Some(claim) = kin::claim(base(function), used.lock_type, &self.layouts, &mut names) {
+                found.insert((used.stack, used.lock_type), claim);
+            }
+        }
+        (self.names, self.kin) = (names, found);
     }
 
     /// Collects what all uses say of locks and slab caches.
     fn gather(&mut self) {
+        self.ask_kin();
         let mut by_lock: FxHashMap<LockKey, Vec<Claim>> = FxHashMap::default();
         let mut classes: FxHashMap<(u32, LockType), Vec<Claim>> = FxHashMap::default();
         // For and against the types that the caches' names stand for.
@@ -202,6 +237,7 @@ impl Resolver {
                 .get(&(used.lock, used.life, used.slot, used.lock_type))
                 .map_or_else(Vec::new, |claims| claims.iter().collect()),
             class: slab.map_or_else(Vec::new, |slab| slab.class.iter().collect()),
+            kin: self.kin.get(&(used.stack, used.lock_type)),
         }
     }
 

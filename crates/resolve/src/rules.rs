@@ -6,11 +6,12 @@
 //!    several objects it was. It is contradicted by the place that initialised this very lock, and by the slab cache.
 //! 3. **The place that initialised it**, when the place that took it does not say.
 //! 4. **The slab cache**, when its objects have one lock of this type at the offset.
-//! 5. **Other places** that took the same lock, when they all say the same.
-//! 6. **Other locks** at the same offset in objects of the same cache, when all that are known are the same.
-//! 7. **A pointer**: the place loaded the lock's address from a field, and nothing says what it points to.
+//! 5. **Other kernels**, when the index has no code: what the same function takes in the kernels that LIMA has learned from.
+//! 6. **Other places** that took the same lock, when they all say the same.
+//! 7. **Other locks** at the same offset in objects of the same cache, when all that are known are the same.
+//! 8. **A pointer**: the place loaded the lock's address from a field, and nothing says what it points to.
 //!
-//! What rules 3 to 6 find must be among what the place could take, when the index has narrowed that down. Where evidence
+//! What rules 3 to 7 find must be among what the place could take, when the index has narrowed that down. Where evidence
 //! contradicts itself the answer is `conflict`, and without evidence `unknown`; there is no guess.
 
 use crate::evidence::Claim;
@@ -32,6 +33,8 @@ pub struct Known<'a> {
     pub slab: Option<&'a Claim>,
     /// What other places say that took it, each once.
     pub others: &'a [&'a Claim],
+    /// What the function takes in other kernels.
+    pub kin: Option<&'a Claim>,
     /// What is known of other locks at the same place in objects of its slab cache, each once.
     pub class: &'a [&'a Claim],
 }
@@ -85,6 +88,9 @@ pub fn decide(known: &Known<'_>) -> Answer {
     }
     if let Some(slab) = known.slab.filter(|claim| possible(claim)) {
         return Answer::known(slab, Evidence::Slab, "strong");
+    }
+    if let Some(kin) = known.kin {
+        return Answer::known(kin, Evidence::Kin, "inferred");
     }
     for (claims, evidence) in [(known.others, Evidence::OtherSites), (known.class, Evidence::Class)] {
         if let [only] = claims
@@ -193,7 +199,7 @@ mod tests {
         let mut names = Names::default();
         let [init, slab, other, kin] =
             ["a.init", "a.slab", "a.other", "a.kin"].map(|object| claim(&mut names, object, &[]));
-        let pointer = claim(&mut names, "b.pointer", &[]);
+        let (pointer, relative) = (claim(&mut names, "b.pointer", &[]), claim(&mut names, "a.relative", &[]));
         let unsaid = site(SiteMethod::Pointer, Some(&pointer), vec![]);
         let (others, class) = ([&other], [&kin]);
         let mut known = Known {
@@ -203,12 +209,15 @@ mod tests {
             others: &others,
             class: &class,
             variable: None,
+            kin: Some(&relative),
         };
         let decided = |known: &Known<'_>| (decide(known).claim, decide(known).evidence);
         assert_eq!(decided(&known), (Some(init.clone()), Evidence::Init));
         known.init = None;
         assert_eq!(decided(&known), (Some(slab.clone()), Evidence::Slab));
         known.slab = None;
+        assert_eq!(decided(&known), (Some(relative.clone()), Evidence::Kin));
+        known.kin = None;
         assert_eq!(decided(&known), (Some(other.clone()), Evidence::OtherSites));
         known.others = &[];
         assert_eq!(decided(&known), (Some(kin.clone()), Evidence::Class));

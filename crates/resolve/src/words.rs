@@ -2,8 +2,10 @@
 //!
 //! `data/locks.csv` has a sentence for the locks that people meet most, each with the kernel file that it was drawn from;
 //! `data/caches.csv` the types of slab caches whose name is not their type's; `data/subsystems.csv` the parts of the kernel
-//! by source path.
+//! by source path. `data/kin.csv` and `data/owners.csv` were learned from kernels with debug information
+//! (`examples/learn.rs`): what their functions take, and which part of the kernel takes what.
 
+use lima_model::LockType;
 use rustc_hash::FxHashMap;
 use std::sync::OnceLock;
 
@@ -49,6 +51,9 @@ const COMMON_PARTS: &[&str] = &[
     "xarray",
 ];
 
+const KIN: &str = include_str!("../data/kin.csv");
+const OWNERS: &str = include_str!("../data/owners.csv");
+
 /// What a lock is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meaning {
@@ -74,6 +79,20 @@ pub fn meaning(object: &str) -> Option<Meaning> {
 pub fn cache(name: &str) -> Option<&'static str> {
     static ALL: OnceLock<FxHashMap<&str, &str>> = OnceLock::new();
     ALL.get_or_init(|| rows(CACHES).map(|[name, composite, _]| (name, composite)).collect()).get(name).copied()
+}
+
+/// What a function takes of locks of a type, in the kernels that LIMA has learned from: one object, or, where they differ,
+/// what each calls it.
+pub fn kin(function: &str, lock_type: LockType) -> impl Iterator<Item = &'static str> {
+    static ALL: OnceLock<FxHashMap<(&str, &str), &str>> = OnceLock::new();
+    let all = ALL.get_or_init(|| rows(KIN).map(|[function, kind, objects]| ((function, kind), objects)).collect());
+    all.get(&(function, lock_type.name())).copied().into_iter().flat_map(|objects| objects.split('|'))
+}
+
+/// The part of the kernel that takes most locks of a struct, or of a variable, in the kernels that LIMA has learned from.
+pub fn subsystem_of(owner: &str) -> Option<&'static str> {
+    static ALL: OnceLock<FxHashMap<&str, &str>> = OnceLock::new();
+    ALL.get_or_init(|| rows(OWNERS).map(|[owner, part]| (owner, part)).collect()).get(owner).copied()
 }
 
 /// Whether a struct is a part that many others have, which says nothing of them: a queue, a counter, a lock with a count.
@@ -114,7 +133,7 @@ mod tests {
 
     #[test]
     fn every_line_of_the_data_is_a_row() {
-        for (file, fields) in [(LOCKS, 3), (CACHES, 3), (SUBSYSTEMS, 2)] {
+        for (file, fields) in [(LOCKS, 3), (CACHES, 3), (SUBSYSTEMS, 2), (KIN, 3), (OWNERS, 2)] {
             let read = match fields {
                 2 => rows::<2>(file).filter(|row| row.iter().all(|field| !field.is_empty())).count(),
                 _ => rows::<3>(file).filter(|row| row.iter().all(|field| !field.is_empty())).count(),

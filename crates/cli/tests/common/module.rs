@@ -60,7 +60,10 @@ pub fn drive(kernel: &str, out: &Path, commands: &[&str], script: &str) -> Outpu
 /// Runs a script of the shell in a guest, with `$LIMA` as the program under test and `$LIMA_OUT` as `out`.
 pub fn in_guest(kernel: &str, out: &Path, options: &[&str], script: &str) -> Output {
     let script = format!("set -e; export LIMA='{LIMA}'; {script}");
-    let mut command = lima(["lab", "run", "--cpus", "2", "--memory", "2G", "--kernel", kernel]);
+    let mut command = lima(["lab", "run", "--cpus", "2", "--kernel", kernel]);
+    if !options.contains(&"--memory") {
+        command.args(["--memory", "2G"]);
+    }
     command.args(options).arg("--out").arg(out).args(["--", "sh", "-c", &script]).output().unwrap()
 }
 

@@ -306,7 +306,7 @@ const OBJECTS: &[Column] = columns! {
         word than `object` where that struct is a part that many have, such as a queue.",
     container: Text null = "Path of the lock from the widest struct that it is known to lie in.",
     instance: Text null = "Which one of these objects it is: the variable that it lies in.",
-    method: Text = "The evidence that decided: `symbol`, `per_cpu`, `init`, `site`, `slab`, `class`, `other_sites`, `pointer`, \
+    method: Text = "The evidence that decided: `symbol`, `per_cpu`, `init`, `site`, `slab`, `class`, `other_sites`, `kin`, `pointer`, \
         `conflict` or `unknown`.",
     confidence: Text = "`certain`, `strong`, `inferred` or `none`.",
     candidates: ListText = "Of a conflict the answers that contradict each other; of an unknown one what it could be.",

@@ -6,7 +6,7 @@ use crate::names::{Name, Names};
 use crate::words::is_common_part;
 use lima_index::store::Index;
 use lima_model::{IndexTable, LockType};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A lock in a struct.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,8 @@ pub struct Layouts {
     by_struct: FxHashMap<String, Vec<Member>>,
     /// Objects by type and the last part of their path; none where several end alike.
     by_ending: FxHashMap<(LockType, String), Option<Name>>,
+    /// All objects, with their types.
+    declared: FxHashSet<(String, LockType)>,
     /// Structs that have an object, with its path from them.
     with_object: FxHashMap<Name, Vec<(String, String)>>,
 }
@@ -59,6 +61,7 @@ impl Layouts {
             }
             let place = (composite.to_owned(), paths.get(row).to_owned());
             layouts.with_object.entry(member.object).or_default().push(place);
+            layouts.declared.insert((objects.get(row).to_owned(), lock_type));
             let ending = objects.get(row).rsplit('.').next().unwrap_or_default().to_owned();
             let entry = layouts.by_ending.entry((lock_type, ending)).or_insert(Some(member.object));
             *entry = entry.filter(|&known| known == member.object);
@@ -81,6 +84,11 @@ impl Layouts {
                     behind == 0 || (behind % member.size.max(1) == 0 && behind / member.size.max(1) < member.count)
                 })
         })
+    }
+
+    /// Whether some struct declares an object of this name and type.
+    pub fn declares(&self, object: &str, lock_type: LockType) -> bool {
+        self.declared.contains(&(object.to_owned(), lock_type))
     }
 
     /// The only object of a type whose path ends in this.

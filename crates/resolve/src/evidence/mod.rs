@@ -1,6 +1,7 @@
 //! What speaks for an object, one kind of evidence a file.
 
 pub mod inits;
+pub mod kin;
 pub mod layouts;
 pub mod sites;
 pub mod slab;

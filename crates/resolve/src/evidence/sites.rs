@@ -127,7 +127,13 @@ impl Sites {
     /// The part of the kernel that most places are in which take locks of the struct, or the variable, that an object's
     /// name begins with.
     pub fn subsystem(&self, object: &str) -> Option<&str> {
-        self.subsystems.get(owner(object)).map(|part| &**part)
+        let owner = owner(object);
+        self.subsystems.get(owner).map(|part| &**part).or_else(|| words::subsystem_of(owner))
+    }
+
+    /// Whether the index has none: it was made without the kernel's code.
+    pub fn is_empty(&self) -> bool {
+        self.sites.is_empty()
     }
 
     /// What all sites say.

@@ -2,9 +2,11 @@
 
 mod acquired;
 mod event;
+mod resolved;
 
 pub use acquired::Acquired;
 pub use event::Event;
+pub use resolved::{LineRow, ObjectRow};
 
 use crate::about::About;
 use crate::analysis::Analysis;
@@ -75,6 +77,10 @@ pub struct Synthetic {
     pub stacks: Vec<(u64, Option<u32>, Vec<u64>)>,
     /// Names of addresses.
     pub frames: Vec<FrameName>,
+    /// What locks protect, as `lima resolve` finds it.
+    pub objects: Vec<ObjectRow>,
+    /// Addresses as places in the source, as `lima resolve` finds them.
+    pub lines: Vec<LineRow>,
     /// Tenants from number 3 on; one whose name is a path has that path.
     pub tenants: Vec<(u32, String)>,
     /// What was lost.
@@ -166,10 +172,27 @@ impl Synthetic {
                 kernel(0x2040, "do_renameat2", 0x3a),
                 kernel(0xffff_ffff_8200_0000, "tasklist_lock", 0),
             ],
+            objects: Vec::new(),
+            lines: Vec::new(),
             tenants: vec![(3, "a".into()), (4, "b".into())],
             losses: Losses::none(),
             notes: Vec::new(),
         }
+    }
+
+    /// The same trace as `lima resolve` leaves it: the mutex is known, of the spinlock the evidence contradicts itself, of the
+    /// rwsem there is none.
+    pub fn resolved(mut self) -> Self {
+        self.objects = vec![
+            (0xffff_8880_0000_1098, 0, 1, "super_block.s_vfs_rename_mutex", "site"),
+            (0xffff_8880_0000_2000, 0, 2, "conflict", "conflict"),
+            (0xffff_ffff_8200_0000, 0, 3, "unknown", "unknown"),
+        ];
+        let rename = vec![("lock_rename", "fs/namei.c", 2980), ("do_renameat2", "fs/namei.c", 4910)];
+        let futex =
+            vec![("spin_lock", "include/linux/spinlock.h", 351), ("futex_wake", "kernel/futex/waitwake.c", 160)];
+        self.lines = vec![(0x2020, rename), (0x4040, futex)];
+        self
     }
 
     /// The longest two of the waits for the mutex, and the one for the rwsem.
@@ -259,6 +282,8 @@ impl Synthetic {
             (Table::Frames, self.frames()?),
             (Table::Tenants, self.tenants()?),
             (Table::Phases, self.phases()?),
+            (Table::Objects, self.objects()?),
+            (Table::Lines, self.lines()?),
         ])
     }
 

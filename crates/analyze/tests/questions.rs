@@ -41,6 +41,33 @@ fn objects_are_named_by_the_best_evidence() {
 }
 
 #[test]
+fn what_a_trace_was_resolved_to_comes_first() {
+    let analysis = Synthetic::sample().resolved().analysis().unwrap();
+    let report = |by| analysis.report(&Query { by, ..Query::default() }).unwrap().rows;
+    insta::assert_snapshot!(lines(&report(By::Object), &["object", "method", "waits"]), @r#"
+    super_block.s_vfs_rename_mutex | site | 3
+    tasklist_lock | symbol | 1
+    conflict | conflict | 1000
+    "#);
+    insta::assert_snapshot!(lines(&report(By::Site), &["site", "object"]), @r#"
+    do_renameat2+0x1a fs/namei.c:2980 | super_block.s_vfs_rename_mutex
+    [only lock functions] | tasklist_lock
+    futex_wake+0x44 kernel/futex/waitwake.c:160 | conflict
+    "#);
+    insta::assert_snapshot!(lines(&report(By::Stack), &["stack"]), @r#"
+    __mutex_lock.constprop.0+0x10;lock_rename (inlined) fs/namei.c:2980;do_renameat2+0x1a fs/namei.c:4910;do_syscall_64+0x71
+    rwsem_down_read_slowpath+0x50
+    _raw_spin_lock+0x30;spin_lock (inlined) include/linux/spinlock.h:351;futex_wake+0x44 kernel/futex/waitwake.c:160;do_syscall_64+0x71
+    "#);
+    let frames = |(frames, _): &(Vec<String>, u64)| frames.join(";");
+    insta::assert_snapshot!(analysis.flame(&[]).unwrap().iter().map(frames).collect::<Vec<_>>().join("\n"), @r#"
+    do_syscall_64;do_renameat2;lock_rename;__mutex_lock.constprop.0;[mutex]
+    do_syscall_64;futex_wake;spin_lock;_raw_spin_lock;[spinlock]
+    rwsem_down_read_slowpath;[rwsem]
+    "#);
+}
+
+#[test]
 fn every_report_has_all_waits() {
     for &by in By::ALL {
         let report = ask(by, &[]);

@@ -2,7 +2,7 @@
 
 use super::{Synthetic, lists};
 use anyhow::Result;
-use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array, UInt64Array, new_null_array};
 use arrow::datatypes::{DataType, UInt16Type, UInt64Type};
 use lima_model::Table;
 use std::sync::Arc;
@@ -120,6 +120,10 @@ impl Synthetic {
                 lists::<UInt64Type>(rows.iter().map(|row| vec![row.counts[2]]), DataType::UInt64),
                 lists::<UInt16Type>(rows.iter().map(|_| vec![]), DataType::UInt16),
                 lists::<UInt64Type>(rows.iter().map(|_| vec![]), DataType::UInt64),
+                new_null_array(&DataType::UInt32, rows.len()),
+                new_null_array(&DataType::UInt64, rows.len()),
+                new_null_array(&DataType::UInt32, rows.len()),
+                new_null_array(&DataType::UInt64, rows.len()),
             ],
         )?)
     }

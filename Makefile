@@ -31,7 +31,7 @@ accuracy: build ## Judge the index of a cached kernel by the kernel's source
 test-lockdep: setup ## Hold acquisitions against lock_stat, on a kernel of our own that takes ten minutes to build
 	@cargo build --release --locked --quiet --workspace --all-targets
 	@"$(CARGO_TARGET_DIR)/release/lima" lab build-kernel --version 6.1 --config lockdep
-	@cargo nextest run --release --workspace --run-ignored only -E 'binary(truth_lockdep)'
+	@cargo nextest run --release --workspace --run-ignored only -E 'binary(truth_lockdep) | binary(truth_objects)'
 
 lint: setup ## Check formatting, lints, dependencies and scripts
 	@scripts/lint.sh

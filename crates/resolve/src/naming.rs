@@ -21,11 +21,10 @@ impl Naming {
             return;
         }
         for &container in &claim.containers {
-            if !self.0.contains_key(&(claim.object, container)) {
-                let nearest = layouts.nearest(claim.object, container, names);
-                let nearest = nearest.map(|text| names.keep(&text));
-                self.0.insert((claim.object, container), nearest);
-            }
+            self.0.entry((claim.object, container)).or_insert_with(|| {
+                let nearest = layouts.nearest(claim.object, container, names)?;
+                Some(names.keep(&nearest))
+            });
         }
     }
 

@@ -1,9 +1,12 @@
 //! `lima doctor`: what this kernel and these privileges permit.
 
+use super::index::cache;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use lima_model::IndexTable;
 use lima_model::escape::terminal;
-use lima_probe::capabilities::{self, Checkup, Finding, Group, Level};
+use lima_model::index::Basis;
+use lima_probe::capabilities::{self, Answer, Checkup, Finding, Group, Level};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
@@ -26,12 +29,48 @@ enum Format {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let checkup = capabilities::examine();
+    let mut checkup = capabilities::examine();
+    checkup.findings.push(names_of_locks(&checkup.kernel_release));
     match arguments.format {
         Format::Text => print!("{}", text(&checkup)),
         Format::Json => println!("{}", serde_json::to_string_pretty(&checkup)?),
     }
     Ok(ExitCode::from(u8::from(!checkup.works("contention"))))
+}
+
+/// Whether there is an index of the running kernel, and what would make a better one.
+fn names_of_locks(release: &str) -> Finding {
+    let debug =
+        format!("install the kernel's debug package (on Debian linux-image-{release}-dbg), then `lima index build`");
+    let index = cache::asked(None);
+    let (answer, found, remedy) = match &index {
+        Ok(index) if index.manifest().mode == Basis::Dwarf => (Answer::Yes, "with places in the source", None),
+        Ok(index) if index.manifest().rows(IndexTable::Sites) > 0 => {
+            (Answer::Yes, "without places in the source: the index was made without debug information", Some(debug))
+        }
+        Ok(_) => {
+            let found =
+                "by slab caches, and by what functions take in other kernels: the index has no code of this kernel";
+            (Answer::Yes, found, Some(debug))
+        }
+        Err(_) => {
+            let found = "no index of this kernel: locks show as slab caches and functions";
+            (Answer::No, found, Some("make one: `lima index build`".to_owned()))
+        }
+    };
+    let tried = match &index {
+        Ok(index) => format!("opened {}", index.folder().display()),
+        Err(error) => error.to_string(),
+    };
+    Finding {
+        key: "lock_names",
+        group: Group::Kernel,
+        what: "names of locks",
+        answer,
+        tried,
+        found: found.to_owned(),
+        remedy,
+    }
 }
 
 fn text(checkup: &Checkup) -> String {
@@ -94,7 +133,6 @@ fn of_finding(finding: &Finding, width: usize, before: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lima_probe::capabilities::Answer;
 
     #[test]
     fn names_in_findings_are_made_safe_and_remedies_shown_where_needed() {

@@ -10,8 +10,12 @@ folder=$(mktemp -d)
 cd "$folder" || exit 1
 
 stress() {
-	set -- $(for name; do echo "--$name 1"; done)
-	stress-ng --quiet --timeout "$seconds" --temp-path "$folder" "$@" >/dev/null 2>&1
+	options=
+	for name; do
+		options="$options --$name 1"
+	done
+	# shellcheck disable=SC2086 # each option is two words
+	stress-ng --quiet --timeout "$seconds" --temp-path "$folder" $options >/dev/null 2>&1
 }
 
 # A block device with a journalling file system, if the kernel can.

@@ -1,7 +1,8 @@
 //! Makes `data/kin.csv` and `data/owners.csv` from indexes with debug information, given from the oldest kernel to the newest:
 //!
 //! ```text
-//! cargo run --release --workspace --example learn -- D61.limaindex D612.limaindex
+//! cargo build --release --workspace --example learn
+//! ~/.cache/lima/target/release/examples/learn D61.limaindex D612.limaindex
 //! ```
 //!
 //! `kin.csv`: functions that all of these kernels have and that take one lock of a type and no other, and which.

@@ -2,7 +2,8 @@
 //! the index as places in the source, beside `llvm-symbolizer` on the same addresses.
 //!
 //! ```text
-//! cargo run --release --workspace --example speed -- NAME.limaindex [VMLINUX]
+//! cargo build --release --workspace --example speed
+//! ~/.cache/lima/target/release/examples/speed NAME.limaindex [VMLINUX]
 //! ```
 
 use arrow::array::{ArrayRef, ListBuilder, RecordBatch, StringArray, UInt64Builder, new_null_array};

@@ -22,6 +22,17 @@ pub struct Member {
     count: u32,
 }
 
+/// A row of the index.
+struct Lock<'a> {
+    object: &'a str,
+    composite: &'a str,
+    path: &'a str,
+    lock_type: LockType,
+    offset: u32,
+    size: u32,
+    count: u32,
+}
+
 /// The locks of all structs.
 #[derive(Debug, Default)]
 pub struct Layouts {
@@ -46,27 +57,34 @@ impl Layouts {
         let mut layouts = Self::default();
         for row in 0..table.len() {
             let Some(lock_type) = family_named(types.get(row)) else { continue };
-            let composite = structs.get(row);
-            let member = Member {
-                object: names.keep(objects.get(row)),
-                path: names.keep(&format!("{composite}.{}", paths.get(row))),
+            let lock = Lock {
+                object: objects.get(row),
+                composite: structs.get(row),
+                path: paths.get(row),
                 lock_type,
                 offset: offsets.get(row),
                 size: sizes.get(row),
                 count: counts.maybe(row).unwrap_or(1),
             };
-            match layouts.by_struct.get_mut(composite) {
-                Some(members) => members.push(member),
-                None => drop(layouts.by_struct.insert(composite.to_owned(), vec![member])),
-            }
-            let place = (composite.to_owned(), paths.get(row).to_owned());
-            layouts.with_object.entry(member.object).or_default().push(place);
-            layouts.declared.insert((objects.get(row).to_owned(), lock_type));
-            let ending = objects.get(row).rsplit('.').next().unwrap_or_default().to_owned();
-            let entry = layouts.by_ending.entry((lock_type, ending)).or_insert(Some(member.object));
-            *entry = entry.filter(|&known| known == member.object);
+            layouts.add(&lock, names);
         }
         Ok(layouts)
+    }
+
+    fn add(&mut self, lock: &Lock<'_>, names: &mut Names) {
+        let &Lock { object, composite, path, lock_type, offset, size, count } = lock;
+        let name = names.keep(object);
+        let whole = names.keep(&format!("{composite}.{path}"));
+        let member = Member { object: name, path: whole, lock_type, offset, size, count };
+        match self.by_struct.get_mut(composite) {
+            Some(members) => members.push(member),
+            None => drop(self.by_struct.insert(composite.to_owned(), vec![member])),
+        }
+        self.declared.insert((object.to_owned(), lock_type));
+        self.with_object.entry(name).or_default().push((composite.to_owned(), path.to_owned()));
+        let ending = object.rsplit('.').next().unwrap_or_default().to_owned();
+        let entry = self.by_ending.entry((lock_type, ending)).or_insert(Some(name));
+        *entry = entry.filter(|&known| known == name);
     }
 
     /// Whether a struct of this name has locks.
@@ -129,5 +147,84 @@ impl Layouts {
                 .any(|member| names.text(member.path).strip_prefix(&*start).is_some_and(|rest| rest == wanted))
         };
         paths(inner).iter().all(|member| names.text(member.path).split_once('.').is_some_and(|(_, path)| has(path)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Spinlocks: object, struct, path, offset and how many.
+    fn layouts(rows: &[(&str, &str, &str, u32, u32)]) -> (Layouts, Names) {
+        let (mut layouts, mut names) = (Layouts::default(), Names::default());
+        for &(object, composite, path, offset, count) in rows {
+            let lock = Lock { object, composite, path, lock_type: LockType::Spinlock, offset, size: 4, count };
+            layouts.add(&lock, &mut names);
+        }
+        (layouts, names)
+    }
+
+    #[test]
+    fn a_lock_is_found_at_its_offset_and_type_alone() {
+        let (layouts, names) =
+            layouts(&[("inode.i_lock", "inode", "i_lock", 8, 1), ("hash.locks[]", "hash", "locks[]", 16, 4)]);
+        let at = |composite, offset, lock_type| {
+            layouts
+                .at(composite, offset, lock_type)
+                .map(|member| names.text(member.object).to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(at("inode", 8, LockType::Spinlock), ["inode.i_lock"]);
+        assert!(at("inode", 8, LockType::Mutex).is_empty() && at("inode", 12, LockType::Spinlock).is_empty());
+        assert_eq!(at("hash", 28, LockType::Spinlock), ["hash.locks[]"]);
+        assert!(at("hash", 32, LockType::Spinlock).is_empty() && at("hash", 18, LockType::Spinlock).is_empty());
+        assert!(at("unheard_of", 0, LockType::Spinlock).is_empty());
+    }
+
+    #[test]
+    fn a_part_is_named_by_the_nearest_struct_that_is_none() {
+        const WAIT: &str = "wait_queue_head.lock";
+        let (layouts, mut names) = layouts(&[
+            (WAIT, "wait_queue_head", "lock", 0, 1),
+            (WAIT, "socket_wq", "wait.lock", 0, 1),
+            (WAIT, "outer", "wq.wait.lock", 8, 1),
+            (WAIT, "whole", "own.lock", 0, 1),
+            (WAIT, "wider", "inner.own.lock", 16, 1),
+        ]);
+        let wait = names.keep(WAIT);
+        let mut nearest = |container: &str| {
+            let container = names.keep(container);
+            layouts.nearest(wait, container, &names)
+        };
+        assert_eq!(nearest("outer.wq.wait.lock").as_deref(), Some("socket_wq.wait.lock"));
+        assert_eq!(nearest("wider.inner.own.lock").as_deref(), Some("whole.own.lock"));
+        assert_eq!(nearest("whole.own.lock").as_deref(), Some("whole.own.lock"));
+        assert_eq!(nearest("wait_queue_head.lock"), None);
+        assert_eq!(nearest("stranger.queue.lock"), None);
+    }
+
+    #[test]
+    fn where_several_structs_fit_none_of_them_is_named() {
+        const WAIT: &str = "wait_queue_head.lock";
+        let (layouts, mut names) = layouts(&[
+            (WAIT, "socket_wq", "wait.lock", 0, 1),
+            (WAIT, "btrfs_private", "wait.lock", 0, 1),
+            (WAIT, "unix_sock", "peer_wq.wait.lock", 8, 1),
+        ]);
+        let (wait, container) = (names.keep(WAIT), names.keep("unix_sock.peer_wq.wait.lock"));
+        assert_eq!(layouts.nearest(wait, container, &names).as_deref(), Some("unix_sock.peer_wq.wait.lock"));
+    }
+
+    #[test]
+    fn an_ending_that_several_objects_have_names_none() {
+        let (layouts, names) = layouts(&[
+            ("a.lock", "a", "lock", 0, 1),
+            ("b.lock", "b", "lock", 0, 1),
+            ("tty_struct.ldisc_sem", "tty_struct", "ldisc_sem", 0, 1),
+        ]);
+        let only = |ending| layouts.only_called(ending, LockType::Spinlock).map(|name| names.text(name).to_string());
+        assert_eq!(only("lock"), None);
+        assert_eq!(only("ldisc_sem").as_deref(), Some("tty_struct.ldisc_sem"));
+        assert!(layouts.declares("a.lock", LockType::Spinlock) && !layouts.declares("a.lock", LockType::Mutex));
     }
 }

@@ -81,7 +81,7 @@ fn most_taken(resolver: &Resolver, wanted: &str) -> Option<u64> {
         let answer = resolver.pieces(used).answer();
         if object(resolver, &answer) == wanted {
             let sum = sums.entry(used.lock).or_default();
-            *sum = (sum.0 + used.acquisitions, sum.1 + used.wait_ns);
+            *sum = (sum.0.saturating_add(used.acquisitions), sum.1.saturating_add(used.wait_ns));
         }
     }
     sums.into_iter().max_by_key(|&(_, sum)| sum).map(|(lock, _)| lock)
@@ -114,8 +114,8 @@ fn explained(
         };
         let key = (place.place.clone(), place.says.clone(), place.object.clone());
         let sum = places.entry(key).or_insert(place);
-        sum.acquisitions += used.acquisitions;
-        sum.wait_ns += used.wait_ns;
+        sum.acquisitions = sum.acquisitions.saturating_add(used.acquisitions);
+        sum.wait_ns = sum.wait_ns.saturating_add(used.wait_ns);
     }
     let mut places: Vec<_> = places.into_values().collect();
     places.sort_by_key(|place| std::cmp::Reverse((place.acquisitions, place.wait_ns)));

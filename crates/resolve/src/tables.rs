@@ -39,10 +39,13 @@ impl Share {
         self.uses += 1;
         self.uses_resolved += is_known;
         self.uses_in_conflict += u64::from(answer.evidence == Evidence::Conflict);
-        self.acquisitions += used.acquisitions;
-        self.acquisitions_resolved += used.acquisitions * is_known;
-        self.wait_ns += used.wait_ns;
-        self.wait_ns_resolved += used.wait_ns * is_known;
+        // A trace that was made up may say anything.
+        let add = |sum: &mut u64, of_all: &mut u64, number: u64| {
+            *of_all = of_all.saturating_add(number);
+            *sum = sum.saturating_add(number * is_known);
+        };
+        add(&mut self.acquisitions_resolved, &mut self.acquisitions, used.acquisitions);
+        add(&mut self.wait_ns_resolved, &mut self.wait_ns, used.wait_ns);
     }
 }
 

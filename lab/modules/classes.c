@@ -35,6 +35,12 @@ static const struct {
 	{ "percpu_rwsem", offsetof(struct percpu_rw_semaphore, dep_map) },
 };
 
+/* Reading what cannot be an address at all is a fault that the kernel tells of. */
+static bool is_kernel(const void *address)
+{
+	return (unsigned long)address >= PAGE_OFFSET;
+}
+
 static void answer(char *line)
 {
 	char *type = strsep(&line, " ");
@@ -48,8 +54,9 @@ static void answer(char *line)
 	for (i = 0; i < ARRAY_SIZE(places); i++) {
 		if (strcmp(places[i].type, type))
 			continue;
-		if (copy_from_kernel_nofault(&map, (void *)(address + places[i].offset), sizeof(map)) || !map.key ||
-		    copy_from_kernel_nofault(name, map.name, sizeof(name)))
+		if (!is_kernel((void *)address) ||
+		    copy_from_kernel_nofault(&map, (void *)(address + places[i].offset), sizeof(map)) || !map.key ||
+		    !is_kernel(map.name) || copy_from_kernel_nofault(name, map.name, sizeof(name)))
 			return;
 		length = strnlen(name, sizeof(name));
 		for (i = 0; i < length; i++)

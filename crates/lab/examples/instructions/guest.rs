@@ -12,7 +12,9 @@ use std::process::Command;
 const SHORT: u64 = 1_000;
 const LONG: u64 = 6_000;
 /// Each is done this often, and the least of them counts: a tick or a recorder's own work may fall into one.
-const REPEATS: usize = 3;
+const REPEATS: usize = 5;
+/// One run before them, and a while for the recorder to learn from it.
+const RUNS: usize = 1 + 2 * REPEATS;
 /// An acquisition and a release.
 const EVENTS_A_TURN: u64 = 2;
 const FILES: &str = "/sys/kernel/debug/lima_locks";
@@ -47,14 +49,14 @@ pub fn measure(variant: &Variant, lima: &Path, functions: Option<&Path>) -> Resu
 
     let counts = fs::read_to_string(&results)?;
     let stretches = stretches(&counts)?;
-    ensure!(stretches.len() == KINDS.len() * 2 * REPEATS, "{} stretches were counted", stretches.len());
+    ensure!(stretches.len() == KINDS.len() * RUNS, "{} stretches were counted", stretches.len());
     if let Some(to) = functions {
         let symbols = fs::read_to_string(folder.path().join("kallsyms"))?;
         write_functions(to, variant, &stretches, &symbols)?;
     }
     let least = |runs: &[Stretch<'_>]| runs.iter().map(|run| run.kernel).min().unwrap_or_default();
-    let kinds = stretches.chunks(2 * REPEATS).map(|runs| {
-        let (short, long) = runs.split_at(REPEATS);
+    let kinds = stretches.chunks(RUNS).map(|runs| {
+        let (short, long) = runs[1..].split_at(REPEATS);
         least(long).saturating_sub(least(short)) as f64 / ((LONG - SHORT) * EVENTS_A_TURN) as f64
     });
     Ok(kinds.collect())
@@ -64,6 +66,7 @@ pub fn measure(variant: &Variant, lima: &Path, functions: Option<&Path>) -> Resu
 fn tell(with_symbols: bool) -> String {
     let mut script = format!("set -e\ncd {FILES}\n");
     for (_, take) in KINDS {
+        let _ = writeln!(script, "echo 'take {take} as=caller count={SHORT}' >run\nsleep 0.5");
         for count in [SHORT, LONG] {
             for _ in 0..REPEATS {
                 let _ = writeln!(script, "echo 'take {take} as=caller count={count}' >run");
@@ -112,8 +115,8 @@ fn write_functions(to: &Path, variant: &Variant, stretches: &[Stretch<'_>], symb
     }
     names.sort_unstable();
     let mut text = String::new();
-    for ((kind, _), runs) in KINDS.iter().zip(stretches.chunks(2 * REPEATS)) {
-        let run = runs[REPEATS..].iter().min_by_key(|run| run.kernel).context("no run")?;
+    for ((kind, _), runs) in KINDS.iter().zip(stretches.chunks(RUNS)) {
+        let run = runs[1 + REPEATS..].iter().min_by_key(|run| run.kernel).context("no run")?;
         let mut by_name: BTreeMap<&str, u64> = BTreeMap::new();
         for &(address, count) in &run.addresses {
             let after = names.partition_point(|&(begin, _)| begin <= address);

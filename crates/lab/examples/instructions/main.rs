@@ -22,8 +22,18 @@ struct Wanted {
     lima: PathBuf,
     /// Only variants whose name has this in it.
     only: String,
+    /// Only on this kernel.
+    kernel: String,
     /// Where a table of instructions by function of the kernel goes.
     functions: Option<PathBuf>,
+}
+
+impl Wanted {
+    /// What is compared with comes along.
+    fn includes(&self, variant: &Variant) -> bool {
+        variant.name.contains(&self.only) && variant.kernel.contains(&self.kernel)
+            || variant.alone() && variant.kernel == self.kernel
+    }
 }
 
 fn main() -> Result<()> {
@@ -34,7 +44,7 @@ fn main() -> Result<()> {
     }
     let wanted = wanted(arguments)?;
     let mut rows: Vec<(&Variant, Vec<f64>)> = Vec::new();
-    for variant in VARIANTS.iter().filter(|variant| variant.name.contains(&wanted.only)) {
+    for variant in VARIANTS.iter().filter(|variant| wanted.includes(variant)) {
         if !guest::has_kernel(variant.kernel)? {
             eprintln!("left out: {} (the kernel {} is not cached)", variant.name, variant.kernel);
             continue;
@@ -72,19 +82,20 @@ fn table(rows: &[(&Variant, Vec<f64>)]) -> String {
 }
 
 fn wanted(mut arguments: impl Iterator<Item = OsString>) -> Result<Wanted> {
-    let mut wanted = Wanted { lima: PathBuf::new(), only: String::new(), functions: None };
+    let mut wanted = Wanted { lima: PathBuf::new(), only: String::new(), kernel: String::new(), functions: None };
     while let Some(name) = arguments.next() {
         let name = name.to_string_lossy().into_owned();
         if name == "--help" {
-            println!("benches/acquisitions [--only PART_OF_A_NAME] [--functions FOLDER]");
+            println!("benches/acquisitions [--only PART_OF_A_NAME] [--kernel 6.1|lockdep] [--functions FOLDER]");
             std::process::exit(0);
         }
         let value = arguments.next().with_context(|| format!("{name} wants a value"))?;
         match &*name {
             "--lima" => wanted.lima = value.into(),
+            "--kernel" => wanted.kernel = value.to_string_lossy().into_owned(),
             "--only" => wanted.only = value.to_string_lossy().into_owned(),
             "--functions" => wanted.functions = Some(value.into()),
-            _ => bail!("unknown option {name}; there are --only and --functions"),
+            _ => bail!("unknown option {name}; there are --only, --kernel and --functions"),
         }
     }
     if !wanted.lima.is_file() {

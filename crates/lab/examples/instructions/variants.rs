@@ -27,7 +27,7 @@ impl Variant {
 
 const ALONE: &str = "no tracing";
 
-pub const VARIANTS: [Variant; 9] = [
+pub const VARIANTS: [Variant; 15] = [
     Variant { name: ALONE, kernel: "6.1", script: "sh $LIMA_OUT/tell" },
     Variant { name: "programs that count, at entries", kernel: "6.1", script: "$SELF bare entry sh $LIMA_OUT/tell" },
     Variant {
@@ -39,6 +39,38 @@ pub const VARIANTS: [Variant; 9] = [
         name: "lima record --level acquisitions",
         kernel: "6.1",
         script: "$LIMA record --level acquisitions -o /tmp/all.lima -- sh $LIMA_OUT/tell",
+    },
+    Variant {
+        name: "lima, --stats count",
+        kernel: "6.1",
+        script: "$LIMA record --level acquisitions --stats count -o /tmp/all.lima -- sh $LIMA_OUT/tell",
+    },
+    Variant {
+        name: "lima, with stacks",
+        kernel: "6.1",
+        script: "$LIMA record --level acquisitions --stats count,wait,hold,hold-hist,stack -o /tmp/all.lima -- \
+                 sh $LIMA_OUT/tell",
+    },
+    Variant {
+        name: "lima, everything",
+        kernel: "6.1",
+        script: "$LIMA record --level acquisitions --stats all -o /tmp/all.lima -- sh $LIMA_OUT/tell",
+    },
+    Variant {
+        name: "lima, another lock is selected",
+        kernel: "6.1",
+        script: "$LIMA record --level acquisitions --lock rtnl_mutex -o /tmp/all.lima -- sh $LIMA_OUT/tell",
+    },
+    Variant {
+        name: "lima, another lock is selected, --stats count",
+        kernel: "6.1",
+        script: "$LIMA record --level acquisitions --lock rtnl_mutex --stats count -o /tmp/all.lima -- sh $LIMA_OUT/tell",
+    },
+    Variant {
+        name: "lima, the place is not selected, --stats count",
+        kernel: "6.1",
+        script: "$LIMA record --level acquisitions --site do_renameat2 --stats count -o /tmp/all.lima -- \
+                 sh $LIMA_OUT/tell",
     },
     Variant { name: ALONE, kernel: "lockdep", script: "echo 0 >/proc/sys/kernel/lock_stat; sh $LIMA_OUT/tell" },
     Variant { name: "lock_stat", kernel: "lockdep", script: "echo 1 >/proc/sys/kernel/lock_stat; sh $LIMA_OUT/tell" },

@@ -260,7 +260,8 @@ fn configure(
     acquiring.life_bits = LIFE_BITS;
     acquiring.place_bits = PLACE_BITS;
     acquiring.stats = profile.stats.iter().fold(0, |bits, &stat| bits | stat as u32);
-    acquiring.own_tgid = std::process::id();
+    // No process has the largest number.
+    acquiring.own_tgid = if profile.own { u32::MAX } else { std::process::id() };
     acquiring.births = profile.sample.is_empty().into();
     acquiring.by_lock = profile.chooses_locks().into();
     acquiring.by_place = (!profile.lock_places.is_empty()).into();

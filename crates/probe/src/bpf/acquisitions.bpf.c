@@ -110,12 +110,33 @@ static __always_inline bool enter_by(struct call *call)
 	return true;
 }
 
+static __always_inline __u64 lock_of(void *ctx, __u8 lock_type)
+{
+	__u64 lock = 0;
+
+	bpf_get_func_arg(ctx, 0, &lock);
+	/* What the other functions are handed begins with the lock. */
+	if (lock_type == LOCK_SOCKET_LOCK)
+		lock += bpf_core_field_offset(struct sock, sk_lock);
+	return lock;
+}
+
+/* Where locks were chosen, most of the others are told by this alone: where such a one would lie, none does. */
+static __always_inline bool passes_by(void *ctx, __u8 lock_type)
+{
+	__u64 *chosen;
+	__u32 home;
+
+	if (!acquiring.by_lock || acquiring.by_place)
+		return false;
+	home = chosen_home(lock_of(ctx, lock_type));
+	chosen = bpf_map_lookup_elem(&chosen_locks, &home);
+	return chosen && !*chosen;
+}
+
 static __always_inline bool enter(void *ctx, struct call *call)
 {
-	bpf_get_func_arg(ctx, 0, &call->key.lock);
-	/* What the other functions are handed begins with the lock. */
-	if (call->key.lock_type == LOCK_SOCKET_LOCK)
-		call->key.lock += bpf_core_field_offset(struct sock, sk_lock);
+	call->key.lock = lock_of(ctx, call->key.lock_type);
 	return enter_by(call);
 }
 
@@ -204,10 +225,13 @@ static __always_inline void add_acquisition(struct call *call, bool got, __u64 w
 /* kept: got, and let go by one of the functions that are traced. */
 static __always_inline int acquired(void *ctx, __u32 arguments, __u8 lock_type, __u8 mode, bool got, bool kept)
 {
-	struct call call = { .key.lock_type = lock_type, .key.mode = mode };
 	struct waited *waited;
 	__u64 wait_ns = 0, got_ns = 0;
+	struct call call;
 
+	if (passes_by(ctx, lock_type))
+		return 0;
+	call = (struct call){ .key.lock_type = lock_type, .key.mode = mode };
 	if (!enter(ctx, &call))
 		return 0;
 	waited = &call.part->waited[bounded(call.key.context, LEVELS - 1)];
@@ -233,10 +257,13 @@ static __always_inline int acquired(void *ctx, __u32 arguments, __u8 lock_type, 
 
 static __always_inline int released(void *ctx, __u8 lock_type, __u8 mode)
 {
-	struct call call = { .key.lock_type = lock_type, .key.mode = mode };
 	struct held *held;
+	struct call call;
 	__u64 now;
 
+	if (passes_by(ctx, lock_type))
+		return 0;
+	call = (struct call){ .key.lock_type = lock_type, .key.mode = mode };
 	if (!enter(ctx, &call))
 		return 0;
 	held = find_held(call.key.lock, holder_of(call.task, lock_type, mode, call.key.context, call.part));

@@ -59,10 +59,16 @@ struct {
 	__type(value, __u64);
 } chosen_locks SEC(".maps");
 
+/* Where a lock lies first among them. */
+static __always_inline __u32 chosen_home(__u64 lock)
+{
+	return (lock * RULE_HASH) >> (64 - CHOSEN_BITS);
+}
+
 /* Verified once, for any arguments. */
 __noinline int is_chosen(__u64 lock, bool choose)
 {
-	__u32 home = (lock * RULE_HASH) >> (64 - CHOSEN_BITS);
+	__u32 home = chosen_home(lock);
 
 	for (__u32 i = 0; i < CHOSEN_WINDOW; i++) {
 		__u32 at = (home + i) & ((1U << CHOSEN_BITS) - 1);

@@ -48,6 +48,8 @@ pub struct Profile {
     pub sites: Vec<(u64, u32)>,
     /// Of these lock types only one acquisition in so many.
     pub sample: Vec<(LockType, u32)>,
+    /// Whether what the recorder itself acquires is counted as well.
+    pub own: bool,
 }
 
 impl Profile {

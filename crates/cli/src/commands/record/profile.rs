@@ -32,6 +32,10 @@ pub struct ProfileOptions {
     #[arg(long, value_name = "1/N", value_delimiter = ',', value_parser = sample)]
     pub sample: Vec<Sample>,
 
+    /// Count what the recorder itself acquires, too: what it costs, by lock
+    #[arg(long)]
+    pub own: bool,
+
     /// The index in which --lock finds an object [default: that of the running kernel in ~/.cache/lima/index]
     #[arg(long, value_name = "DIR")]
     pub index: Option<PathBuf>,
@@ -75,11 +79,11 @@ impl ProfileOptions {
     pub fn plan(&self, acquisitions: bool) -> Result<Profile> {
         if !acquisitions {
             ensure!(
-                self.site.is_empty() && self.stats.is_empty() && self.sample.is_empty(),
-                "--site, --stats and --sample are about acquisitions: add --level acquisitions"
+                self.site.is_empty() && self.stats.is_empty() && self.sample.is_empty() && !self.own,
+                "--site, --stats, --sample and --own are about acquisitions: add --level acquisitions"
             );
         }
-        let mut profile = Profile { stats: self.stats(), sample: self.samples(), ..Profile::default() };
+        let mut profile = Profile { stats: self.stats(), sample: self.samples(), own: self.own, ..Profile::default() };
         if self.lock.is_empty() && self.site.is_empty() {
             return Ok(profile);
         }
@@ -205,7 +209,8 @@ mod tests {
     #[test]
     fn what_is_said_of_one_type_counts_more() {
         let sample = |texts: &[&str]| texts.iter().map(|text| sample(text).unwrap()).collect();
-        let options = |sample| ProfileOptions { lock: vec![], site: vec![], stats: vec![], sample, index: None };
+        let options =
+            |sample| ProfileOptions { lock: vec![], site: vec![], stats: vec![], sample, own: false, index: None };
         let of = |texts: &[&str]| options(sample(texts)).samples();
         assert_eq!(of(&["1/1"]), []);
         assert_eq!(of(&["spinlock=1/8"]), [(LockType::Spinlock, 8)]);

@@ -55,6 +55,10 @@ work=$(mktemp -d)
 mkdir -p "$out"
 rm -rf "$out/demo.lima" "$out/demo.svg"
 
+echo "An index of this kernel, so that its locks have names:"
+"$lima" index build 2>/dev/null || echo "demo: there is none; locks show as slab caches and functions" >&2
+
+printf '\n'
 echo "Two tenants fight over one directory, one file and one pipe for $seconds seconds ..."
 "$lima" record -o "$out/demo.lima" -- \
 	"$lima" lab load hammer --dir "$work" --seconds "$seconds" --tenant demo-a --tenant demo-b >"$work/load.json" &

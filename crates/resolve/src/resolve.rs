@@ -11,6 +11,7 @@ use crate::naming::Naming;
 use crate::rules::{Answer, Known, decide};
 use crate::running::Running;
 use crate::seen::{Init, Seen, Use};
+use crate::words;
 use lima_index::store::Index;
 use lima_model::LockType;
 use lima_model::machinery::{Part, base, part};
@@ -184,7 +185,9 @@ impl Resolver {
             let Some(number) = used.slot else { continue };
             add(classes.entry((number, used.lock_type)).or_default(), said);
             let slot = &self.seen.slots[number as usize];
-            if slab::composite(&slot.cache, &self.layouts).is_some() {
+            // A lock's own parts are in no layout.
+            let is_inner = words::is_lock(declaring(self.names.text(said.object)));
+            if !is_inner && slab::composite(&slot.cache, &self.layouts).is_some() {
                 let claim = slab::claim(slot, used.lock_type, &self.layouts, &self.names);
                 let (agree, against) = votes.entry(&slot.cache).or_default();
                 *if claim.is_some_and(|claim| claim.agrees(said)) { agree } else { against } += 1;
@@ -251,6 +254,11 @@ impl Resolver {
         let shown = self.names.text(self.shown(claim));
         self.sites.subsystem(shown).or_else(|| self.sites.subsystem(self.names.text(claim.object)))
     }
+}
+
+/// The struct, or the variable, that an object's name begins with.
+fn declaring(object: &str) -> &str {
+    object.split('.').next().unwrap_or(object)
 }
 
 /// Adds a claim that is not there yet; one that is there learns what else the new one knows.

@@ -137,6 +137,21 @@ fn a_slab_cache_says_it_when_its_type_has_such_a_lock_there() {
 }
 
 #[test]
+fn a_locks_own_parts_say_nothing_of_the_cache() {
+    let inner = site(TEXT + 0x510, TEXT + 0x500, SPIN, "rw_semaphore.wait_lock", &[]);
+    let mut part = kernel();
+    part.sites.push(inner);
+    part.functions.push(function(TEXT + 0x500, "rwsem_wake"));
+    let mut made = trace();
+    made.stack(4, &[(TEXT + 0x515 + SLIDE, "rwsem_wake", 0x15, None)]);
+    made.uses.push(Used::at(0x8048, 3).in_slab("demo_inode_info", 0x48));
+    made.uses.push(Used::at(0x9010, 4).in_slab("demo_inode_info", 0x10));
+    let (_home, trace, index) = made.with(&mut [part]);
+    let found: Vec<_> = answers(&trace, &index).into_iter().map(|answer| answer.2).collect();
+    assert_eq!(found, ["inode.i_lock", "rw_semaphore.wait_lock"]);
+}
+
+#[test]
 fn a_cache_that_was_merged_is_not_believed() {
     let mut made = trace();
     made.uses.push(Used::at(0x8048, 3).in_slab("demo_inode_info", 0x48));

@@ -22,6 +22,8 @@ SELECT
     WHEN s.object IS NOT NULL THEN 'caller'
     ELSE 'unknown'
   END AS method,
+  COALESCE(i.name, o.instance, '0x' || to_hex(t.lock)) AS instance,
+  COALESCE(i.name, '') AS found,
   COALESCE(s.site, '[stack missing]') AS site,
   COALESCE(n.name, 'tenant #' || CAST(t.tenant AS VARCHAR)) AS tenant,
   /*phase*/ 'start' /*end*/ AS phase,
@@ -47,4 +49,6 @@ LEFT JOIN sites AS s ON s.stack_id = t.stack_id
 LEFT JOIN symbols AS y ON y.address = t.lock
 LEFT JOIN objects AS o ON o.lock = t.lock AND o.life = t.life AND o.stack_id = t.stack_id
 LEFT JOIN object_methods AS m ON m.object = o.object
+LEFT JOIN spans AS i ON i.lock = t.lock AND i.life = t.life
+  AND t.time_ns >= i.begin_ns AND (i.end_ns IS NULL OR t.time_ns < i.end_ns)
 LEFT JOIN tenant_names AS n ON n.tenant = t.tenant

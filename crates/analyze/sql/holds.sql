@@ -30,6 +30,7 @@ FROM (
     count(DISTINCT object) AS objects,
     -- The same address with another life is another lock.
     count(DISTINCT CAST(lock AS VARCHAR) || '#' || CAST(life AS VARCHAR)) AS locks,
+    /*sharing*/ /*end*/
     sum(acquisitions) AS acquisitions,
     sum(CAST(acquisitions AS DOUBLE) * (weight - 1)) AS variance,
     sum(failed) AS failed,
@@ -46,6 +47,6 @@ FROM (
     sum(cross_node) AS cross_node,
     sum(mode_changes) AS mode_changes,
     max(longest_run) AS longest_run
-  FROM acquired
+  FROM /*rows*/ acquired /*end*/
   GROUP BY /*keys*/ object, method, lock_type, mode /*end*/
 ) AS sums

@@ -25,6 +25,7 @@ FROM (
     first_value(method ORDER BY wait_ns_total DESC, object) AS main_method,
     count(DISTINCT object) AS objects,
     count(DISTINCT lock) AS locks,
+    /*sharing*/ /*end*/
     sum(waits) AS waits,
     sum(failed_waits) AS failed_waits,
     sum(wait_ns_total) AS wait_ns_total,
@@ -37,6 +38,6 @@ FROM (
     sum(held_ns_total) AS held_ns_total,
     sum(free_ns_total) AS free_ns_total,
     sum(unknown_ns_total) AS unknown_ns_total
-  FROM waits
+  FROM /*rows*/ waits /*end*/
   GROUP BY /*keys*/ object, method, lock_type, mode /*end*/
 ) AS sums

@@ -24,6 +24,9 @@ SELECT
     WHEN s.object IS NOT NULL THEN 'caller'
     ELSE 'unknown'
   END AS method,
+  -- Which one of these objects: as it was read, the variable, or nothing but the address.
+  COALESCE(i.name, o.instance, '0x' || to_hex(t.lock)) AS instance,
+  COALESCE(i.name, '') AS found,
   COALESCE(s.site, '[stack missing]') AS site,
   COALESCE(w.name, 'tenant #' || CAST(t.waiter_tenant AS VARCHAR)) AS waiter_tenant,
   COALESCE(h.name, 'tenant #' || CAST(t.holder_tenant AS VARCHAR)) AS holder_tenant,
@@ -49,5 +52,7 @@ LEFT JOIN sites AS s ON s.stack_id = t.stack_id
 LEFT JOIN symbols AS y ON y.address = t.lock
 LEFT JOIN objects AS o ON o.lock = t.lock AND o.life = 0 AND o.stack_id = t.stack_id
 LEFT JOIN object_methods AS m ON m.object = o.object
+LEFT JOIN spans AS i ON i.lock = t.lock AND i.life = 0
+  AND /*time*/ t.time_ns /*end*/ >= i.begin_ns AND (i.end_ns IS NULL OR /*time*/ t.time_ns /*end*/ < i.end_ns)
 LEFT JOIN tenant_names AS w ON w.tenant = t.waiter_tenant
 LEFT JOIN tenant_names AS h ON h.tenant = t.holder_tenant

@@ -82,11 +82,13 @@ impl Analysis {
         let tenants = add_tenants(&engine)?;
         engine.keep("object_methods", include_str!("../sql/object_methods.sql"))?;
         let phases = Phases::read(&engine)?;
+        engine.keep("spans", include_str!("../sql/spans.sql"))?;
         let in_phase = |statement, time| statement::with(statement, "/*phase*/", &phases.of(time));
         let waits = include_str!("../sql/waits.sql");
         engine.name("all_waits", engine.prepare(&in_phase(waits, "t.time_ns"))?)?;
         // As in the totals, a wait belongs where it ends.
         let single = statement::with(&in_phase(waits, "(t.begin_ns + t.wait_ns)"), "/*table*/", "events");
+        let single = statement::with(&single, "/*time*/", "(t.begin_ns + t.wait_ns)");
         let single = statement::with(&single, "/*measures*/", SINGLE);
         engine.name("all_single_waits", engine.prepare(&single)?)?;
         let acquired = in_phase(include_str!("../sql/acquisitions.sql"), "t.time_ns");

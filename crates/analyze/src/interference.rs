@@ -33,7 +33,7 @@ pub struct Interference {
     pub all: Rows,
     /// Potential interference, of traces that count acquisitions: one row for each object and pair of tenants that both
     /// acquire some of its locks: `object`, `method`, `lock_type`, `holder_tenant`, `other_tenant`, `locks` (that both
-    /// acquire), and of the first tenant on these `acquisitions` and `hold_ns_total`. Most acquisitions first.
+    /// acquire), `object_locks` (that the object has in all), and of the first tenant on these `acquisitions` and `hold_ns_total`. Most acquisitions first.
     pub potential: Rows,
     /// All objects, returned or not; `rows` counts objects.
     pub whole: Sums,

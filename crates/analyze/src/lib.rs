@@ -23,6 +23,7 @@ mod interference;
 pub mod pattern;
 mod phases;
 mod report;
+mod sharing;
 pub mod stacks;
 mod statement;
 pub mod synthetic;

@@ -15,6 +15,8 @@ pub enum By {
     /// An object, as far as the trace knows it, with lock type and mode.
     #[default]
     Object,
+    /// One object: this inode, that socket; with lock and type.
+    Instance,
     /// A lock: one address.
     Lock,
     /// A place in the kernel that waits.
@@ -98,10 +100,14 @@ pub(crate) const OBJECT: &str = "main_object AS object, main_method AS method, o
 /// The same, and how many locks it has.
 pub(crate) const OBJECT_AND_LOCKS: &str = "main_object AS object, main_method AS method, objects, locks";
 
+/// Columns that say which object it is one of, and who shares it.
+pub(crate) const INSTANCE: &str = "main_object AS object, main_method AS method, objects, sharing, tenants";
+
 impl By {
     /// All of them.
     pub const ALL: &'static [Self] = &[
         Self::Object,
+        Self::Instance,
         Self::Lock,
         Self::Site,
         Self::Stack,
@@ -117,6 +123,7 @@ impl By {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Object => "object",
+            Self::Instance => "instance",
             Self::Lock => "lock",
             Self::Site => "site",
             Self::Stack => "stack",
@@ -132,7 +139,8 @@ impl By {
     /// What the statement in `report.sql` groups by; tasks and single waits have tables and statements of their own.
     const fn shape(self) -> Option<Shape> {
         let (keys, also) = match self {
-            Self::Object => ("object, method, lock_type, mode", "locks"),
+            Self::Object => ("object, method, lock_type, mode", "locks, shared_locks"),
+            Self::Instance => ("instance, lock, lock_type", INSTANCE),
             Self::Lock => ("lock, lock_type", OBJECT),
             Self::Site => ("site, lock_type, mode", OBJECT_AND_LOCKS),
             Self::Stack => ("stack_id, user_stack_id, lock_type, mode", OBJECT_AND_LOCKS),
@@ -189,7 +197,8 @@ impl Analysis {
             return self.events(query, sort);
         }
         self.narrow(query.by.source(), &query.filters)?;
-        let frame = self.engine.prepare(&query.by.statement())?;
+        let statement = self.with_sharing(query.by, query.by.source(), &query.by.statement())?;
+        let frame = self.engine.prepare(&statement)?;
         let frame = sorted(frame, &sort, query.by)?;
         let schema = frame.schema().as_arrow().clone();
         let batches = self.engine.collect(frame)?;
@@ -287,6 +296,8 @@ mod tests {
     fn the_marks_of_the_statement_are_where_the_code_looks_for_them() {
         let statement = By::Time.statement();
         assert_eq!(statement.matches("time_ns,").count(), 2);
-        assert!(statement.contains("GROUP BY time_ns") && !statement.contains("/*"), "{statement}");
+        assert!(statement.contains("GROUP BY time_ns"), "{statement}");
+        assert!(!statement.contains("/*keys") && !statement.contains("/*also"), "{statement}");
+        assert_eq!((statement.matches("/*rows*/").count(), statement.matches("/*sharing*/").count()), (1, 1));
     }
 }

@@ -2,10 +2,12 @@
 
 mod acquired;
 mod event;
+mod named;
 mod resolved;
 
 pub use acquired::Acquired;
 pub use event::Event;
+pub use named::Named;
 pub use resolved::{LineRow, ObjectRow};
 
 use crate::about::About;
@@ -69,6 +71,8 @@ pub struct Synthetic {
     pub acquired: Vec<Acquired>,
     /// Lock types of which a sample was recorded, one in so many.
     pub sample: BTreeMap<String, u32>,
+    /// Which objects locks lie in.
+    pub instances: Vec<Named>,
     /// Begin and name of phases.
     pub phases: Vec<(u64, String)>,
     /// The tasks.
@@ -147,6 +151,7 @@ impl Synthetic {
             events: Self::sample_events(),
             acquired: Vec::new(),
             sample: BTreeMap::new(),
+            instances: vec![(0, 0xffff_8880_0000_1098, 0, "inode 12 of ext4 8:1".into())],
             phases: vec![(0, "start".into())],
             tasks: vec![
                 (100, "fio".into(), 4, "mutex", 2, 100 * ms),
@@ -284,6 +289,7 @@ impl Synthetic {
             (Table::Phases, self.phases()?),
             (Table::Objects, self.objects()?),
             (Table::Lines, self.lines()?),
+            (Table::Instances, self.instances()?),
         ])
     }
 

@@ -9,6 +9,7 @@ pub use lima_model::table::{Column, Kind, Rows, Value};
 /// A column of this name; its name says what its values are.
 pub fn column(name: &str, data_type: &DataType) -> Column {
     let kind = match name {
+        _ if matches!(data_type, DataType::List(_)) => Kind::Texts,
         _ if matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => Kind::Text,
         "lock" | "address" => Kind::Address,
         "tid" | "tgid" | "holder_tid" | "holder_tgid" | "cpu" | "errno" => Kind::Id,
@@ -64,8 +65,22 @@ fn values(array: &dyn Array, take: usize) -> Result<Vec<Value>> {
             let array = array.as_string_view();
             (0..take).map(|row| text(array.is_valid(row), || array.value(row))).collect()
         }
+        DataType::List(_) => {
+            let array = array.as_list::<i32>();
+            (0..take)
+                .map(|row| if array.is_valid(row) { texts(&array.value(row)) } else { Ok(Value::Missing) })
+                .collect::<Result<_>>()?
+        }
         other => bail!("a statement returned a column of type {other}, which no report knows"),
     })
+}
+
+fn texts(list: &dyn Array) -> Result<Value> {
+    let texts = values(list, list.len())?.into_iter().map(|value| match value {
+        Value::Text(text) => text,
+        _ => String::new(),
+    });
+    Ok(Value::Texts(texts.collect()))
 }
 
 fn text<'a>(valid: bool, value: impl Fn() -> &'a str) -> Value {

@@ -212,7 +212,7 @@ fn sorting_by_a_column_that_is_not_there_says_which_are() {
     assert_eq!(by("waits").unwrap().rows.text(0, "object"), "futex_wake()");
     assert_eq!(by("object").unwrap().rows.text(0, "object"), "futex_wake()");
     assert_eq!(by("wait_ns_p99").unwrap().rows.text(0, "object"), "inode_cache+0x98");
-    insta::assert_snapshot!(by("wiats").unwrap_err().to_string(), @r#"cannot sort by `wiats`: the columns of `--by object` are object, method, lock_type, mode, locks, waits, failed_waits, wait_ns_total, wait_ns_min, wait_ns_max, wait_ns_avg, wait_ns_p50, wait_ns_p90, wait_ns_p99, wait_ns_p999, spin_ns_total, sleep_ns_total, held_ns_total, free_ns_total, unknown_ns_total"#);
+    insta::assert_snapshot!(by("wiats").unwrap_err().to_string(), @r#"cannot sort by `wiats`: the columns of `--by object` are object, method, lock_type, mode, locks, shared_locks, waits, failed_waits, wait_ns_total, wait_ns_min, wait_ns_max, wait_ns_avg, wait_ns_p50, wait_ns_p90, wait_ns_p99, wait_ns_p999, spin_ns_total, sleep_ns_total, held_ns_total, free_ns_total, unknown_ns_total"#);
 }
 
 #[test]
@@ -374,6 +374,81 @@ fn acquisitions_are_summed_up_and_a_lock_ends_with_its_life() {
     assert_eq!(lines(&ask(By::Stack).rows, &["acquisitions"]), "1007\n50\n");
     let error = analysis.report(&Query { by: By::Task, acquisitions: true, ..Query::default() }).unwrap_err();
     assert!(error.to_string().contains("not known by task"), "{error}");
+}
+
+fn by_instance(trace: &Synthetic, acquisitions: bool) -> String {
+    let query = Query { by: By::Instance, acquisitions, ..Query::default() };
+    let report = trace.analysis().unwrap().report(&query).unwrap();
+    let count = if acquisitions { "acquisitions" } else { "waits" };
+    lines(&report.rows, &["instance", "object", "lock_type", "sharing", "tenants", count])
+}
+
+#[test]
+fn instances_say_who_shares_them() {
+    let trace = Synthetic::sample();
+    insta::assert_snapshot!(by_instance(&trace, false), @r#"
+    inode 12 of ext4 8:1 | inode_cache+0x98 | mutex | shared | a;b | 3
+    0xffffffff82000000 | tasklist_lock | rwsem | seen | b | 1
+    0xffff888000002000 | futex_wake() | spinlock | seen | a | 1000
+    "#);
+    let trace = trace.with_acquisitions();
+    insta::assert_snapshot!(by_instance(&trace, false), @r#"
+    inode 12 of ext4 8:1 | inode_cache+0x98 | mutex | shared | a;b | 3
+    0xffffffff82000000 | tasklist_lock | rwsem | seen | b | 1
+    0xffff888000002000 | futex_wake() | spinlock | seen | a | 1000
+    "#);
+    insta::assert_snapshot!(by_instance(&trace, true), @r#"
+    0xffff888000002000 | futex_wake() | spinlock | private | a | 1000
+    inode 12 of ext4 8:1 | do_renameat2() | mutex | shared | a;b | 50
+    0xffff888000002000 | futex_wake() | spinlock | private | a | 7
+    "#);
+}
+
+#[test]
+fn a_filter_makes_no_shared_lock_private() {
+    let query = |by| Query { by, filters: vec!["tenant=a".parse().unwrap()], acquisitions: true, ..Query::default() };
+    let analysis = Synthetic::sample().with_acquisitions().analysis().unwrap();
+    let rows = analysis.report(&query(By::Instance)).unwrap().rows;
+    insta::assert_snapshot!(lines(&rows, &["instance", "life", "sharing", "tenants", "acquisitions"]), @r#"
+    0xffff888000002000 | 0 | private | a | 1000
+    inode 12 of ext4 8:1 | 0 | shared | a;b | 40
+    0xffff888000002000 | 1 | private | a | 7
+    "#);
+    let rows = analysis.report(&query(By::Object)).unwrap().rows;
+    insta::assert_snapshot!(lines(&rows, &["object", "locks", "shared_locks"]), @r#"
+    futex_wake() | 2 | 0
+    do_renameat2() | 1 | 1
+    "#);
+}
+
+#[test]
+fn memory_that_is_used_again_is_another_object() {
+    let mut trace = Synthetic::sample();
+    // What was read at the end of the second time bucket holds from its start; nobody but `a` and `b` is there in both.
+    trace.instances.push((1_000_000_000, 0xffff_8880_0000_1098, 0, "inode 13 of ext4 8:1".into()));
+    trace.totals[0].holder = 4;
+    trace.totals[1].holder = 3;
+    insta::assert_snapshot!(by_instance(&trace, false), @r#"
+    inode 12 of ext4 8:1 | inode_cache+0x98 | mutex | seen | b | 2
+    0xffffffff82000000 | tasklist_lock | rwsem | seen | b | 1
+    0xffff888000002000 | futex_wake() | spinlock | seen | a | 1000
+    inode 13 of ext4 8:1 | inode_cache+0x98 | mutex | seen | a | 1
+    "#);
+}
+
+#[test]
+fn what_the_kernel_does_for_nobody_shares_nothing() {
+    let mut trace = Synthetic::sample();
+    trace.totals[0].holder = 2;
+    trace.totals[1] = trace.totals[0].clone();
+    trace.totals[2].waiter = 2;
+    trace.totals[3].waiter = 0;
+    trace.totals[3].holder = 0;
+    insta::assert_snapshot!(by_instance(&trace, false), @r#"
+    inode 12 of ext4 8:1 | inode_cache+0x98 | mutex | seen | b | 4
+    0xffffffff82000000 | tasklist_lock | rwsem | unknown | - | 1
+    0xffff888000002000 | futex_wake() | spinlock | kernel | - | 1000
+    "#);
 }
 
 #[test]

@@ -100,6 +100,8 @@ losses! {
     AcquiredStacksFull = 45 "acquired_stacks_full" "acquisitions whose stack has a number alone: too many stacks",
     /// No room in the table of slow paths that are under way.
     SlowPathsFull = 46 "slow_paths_full" "waits not measured: too many waits for sockets and bits at once",
+    /// The time for reading the kernel's memory was used up.
+    InstancesUnread = 47 "instances_unread" "locks of which it was not read which object they lie in: too many in a time bucket",
 }
 
 impl Loss {

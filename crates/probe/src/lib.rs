@@ -11,6 +11,7 @@
 pub mod acquisitions;
 pub mod capabilities;
 pub mod contention;
+mod instances;
 pub mod kernel_memory;
 pub mod privileges;
 pub mod recorder;

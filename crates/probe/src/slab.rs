@@ -4,10 +4,11 @@
 //! the cache (`mm/slab.h`). The page's flags say so too, but differently in each version; here an address counts as a cache
 //! when it is in the kernel's list of them.
 
+use crate::instances::types;
 use crate::kernel_memory::KernelMemory;
 use crate::symbols::KernelSymbols;
-use libbpf_rs::btf::types::{Composite, MemberAttr};
-use libbpf_rs::btf::{Btf, HasSize, TypeId};
+use libbpf_rs::btf::types::Composite;
+use libbpf_rs::btf::{Btf, HasSize};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -140,30 +141,16 @@ impl Offsets {
         if page.size() != PAGE_STRUCT {
             return None;
         }
+        let member = |composite, name| types::member(btf, composite, name).map(|(at, _)| at);
         Some(Self {
-            compound_head: member(btf, &page, "compound_head")?,
-            slab_cache: member(btf, &slab, "slab_cache")?,
-            name: member(btf, &cache, "name")?,
-            size: member(btf, &cache, "size")?,
-            list: member(btf, &cache, "list")?,
-            red_left_pad: member(btf, &cache, "red_left_pad"),
+            compound_head: member(&page, "compound_head")?,
+            slab_cache: member(&slab, "slab_cache")?,
+            name: member(&cache, "name")?,
+            size: member(&cache, "size")?,
+            list: member(&cache, "list")?,
+            red_left_pad: member(&cache, "red_left_pad"),
         })
     }
-}
-
-/// Where a member lies, also inside of structs and unions without a name.
-fn member(btf: &Btf<'_>, composite: &Composite<'_>, name: &str) -> Option<u64> {
-    composite.iter().find_map(|field| {
-        let MemberAttr::Normal { offset } = field.attr else { return None };
-        match field.name {
-            Some(own) if !own.is_empty() => (own == name).then_some(u64::from(offset / 8)),
-            _ => Some(member(btf, &inner(btf, field.ty)?, name)? + u64::from(offset / 8)),
-        }
-    })
-}
-
-fn inner<'btf>(btf: &'btf Btf<'_>, id: TypeId) -> Option<Composite<'btf>> {
-    btf.type_by_id(id)
 }
 
 #[cfg(test)]

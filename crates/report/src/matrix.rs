@@ -70,7 +70,7 @@ fn potential(rows: &Rows, width: Option<usize>) -> String {
             text("other_tenant"),
             text("object"),
             text("lock_type"),
-            count(rows.number(row, "locks")),
+            format!("{} of {}", count(rows.number(row, "locks")), count(rows.number(row, "object_locks"))),
             count(rows.number(row, "acquisitions")),
             duration(rows.number(row, "hold_ns_total")),
         ]);

@@ -25,7 +25,14 @@ enum Shown {
     Time,
     /// The object, and how many others the group has.
     MainObject,
+    /// How many of an object's locks tenants share.
+    SharedLocks,
+    /// Which tenants share it.
+    Sharing,
 }
+
+/// Of many tenants that share a lock so many are named.
+const SHARERS: usize = 3;
 
 const MEASURES: &[Shown] = &[
     Shown::As("waits", "waits"),
@@ -62,6 +69,19 @@ const ACQUISITION_MEASURES: &[Shown] = &[
     Shown::As("wait_ns_max", "max"),
 ];
 
+/// What is shown by instance: who it is takes the room.
+const INSTANCE_MEASURES: &[Shown] = &[
+    Shown::As("waits", "waits"),
+    Shown::As("wait_ns_total", "total"),
+    Shown::Share,
+    Shown::As("wait_ns_avg", "avg"),
+    Shown::As("wait_ns_max", "max"),
+];
+
+/// The same of acquisitions.
+const INSTANCE_ACQUISITION_MEASURES: &[&str] =
+    &["acquisitions", "acquisitions_error", "hold_ns_total", "waits", "wait_ns_total"];
+
 /// What is shown of acquisitions beyond that, when it was measured.
 const ASKED: &[(Stat, &[Shown])] = &[
     (Stat::CrossCpu, &[Shown::As("cross_cpu", "other CPU"), Shown::As("cross_cpu_waits", "and waited")]),
@@ -89,6 +109,10 @@ fn acquisition_measures(about: &About, by: By) -> Vec<Shown> {
     // How long a phase or a bucket lasted is not in the row.
     if matches!(by, By::Phase | By::Time) {
         measures.retain(|measure| !matches!(measure, Shown::Each));
+    }
+    if by == By::Instance {
+        measures
+            .retain(|measure| matches!(measure, Shown::As(name, _) if INSTANCE_ACQUISITION_MEASURES.contains(name)));
     }
     measures.extend(ASKED.iter().filter(|(stat, _)| asked(*stat)).flat_map(|(_, shown)| *shown));
     measures
@@ -149,7 +173,9 @@ fn table(about: &About, report: &Report, width: Option<usize>) -> String {
     let sort = columns.iter().find(|column| matches!(column, Shown::As(name, _) if *name == report.sort));
     let sort = sort.map(|column| heading(*column, &report.rows).0);
     let mut grid = Grid::new(columns.iter().map(|column| heading(*column, &report.rows))).spare(
-        ["p50", "avg", "max", "p99", "share", "a second"].into_iter().filter(|&spare| sort.as_deref() != Some(spare)),
+        ["p50", "avg", "max", "p99", "share", "a second", "shared"]
+            .into_iter()
+            .filter(|&spare| sort.as_deref() != Some(spare)),
     );
     for row in 0..report.rows.rows.len() {
         grid.row(columns.iter().map(|column| cell(*column, about, report, row)));
@@ -161,6 +187,7 @@ fn table(about: &About, report: &Report, width: Option<usize>) -> String {
 fn columns(about: &About, report: &Report) -> Vec<Shown> {
     let keys: &[Shown] = match report.by {
         By::Object => &[Shown::As("object", "object"), Shown::Type],
+        By::Instance => &[Shown::As("instance", "instance"), Shown::MainObject, Shown::Type, Shown::Sharing],
         By::Lock => &[Shown::As("lock", "lock"), Shown::Type, Shown::MainObject],
         By::Site => &[Shown::As("site", "site"), Shown::Type, Shown::MainObject],
         By::Stack | By::Event | By::Type => &[Shown::Type],
@@ -178,18 +205,22 @@ fn columns(about: &About, report: &Report) -> Vec<Shown> {
     let measures = match report.by {
         _ if report.acquisitions => acquisition_measures(about, report.by),
         By::Task => TASK_MEASURES.to_vec(),
+        By::Instance => INSTANCE_MEASURES.to_vec(),
         _ => MEASURES.to_vec(),
     };
     let found: &[Shown] = match report.by {
-        By::Object | By::Lock => &[Shown::As("method", "found by")],
+        By::Object => &[Shown::SharedLocks, Shown::As("method", "found by")],
+        By::Lock => &[Shown::As("method", "found by")],
         _ => &[],
     };
     let mut columns: Vec<_> = [keys, &measures].concat();
-    let shown = columns.iter().any(|column| match column {
+    let shown = columns.iter().chain(found).any(|column| match column {
         Shown::As(name, _) | Shown::Part(name, _) => *name == report.sort,
         Shown::Type => ["lock_type", "mode"].contains(&&*report.sort),
         Shown::MainObject => report.sort == "object",
         Shown::Time => report.sort == "time_ns",
+        Shown::SharedLocks => report.sort == "shared_locks",
+        Shown::Sharing => report.sort == "sharing",
         Shown::Share | Shown::Each => false,
     });
     if let Some(position) = report.rows.position(&report.sort).filter(|_| !shown && report.sort != "method") {
@@ -223,6 +254,8 @@ fn heading(column: Shown, rows: &Rows) -> (String, Align) {
         Shown::As(name, heading) => (heading.to_owned(), text(name)),
         Shown::Type => ("type".to_owned(), Align::Left),
         Shown::MainObject => ("object".to_owned(), Align::Left),
+        Shown::SharedLocks => ("shared".to_owned(), Align::Right),
+        Shown::Sharing => ("who".to_owned(), Align::Left),
         Shown::Share => ("share".to_owned(), Align::Right),
         Shown::Part(_, heading) => (heading.to_owned(), Align::Right),
         Shown::Each => ("a second".to_owned(), Align::Right),
@@ -238,6 +271,10 @@ fn cell(column: Shown, about: &About, report: &Report, row: usize) -> String {
             .map_or_else(String::new, |position| value(&rows.rows[row][position], rows.columns[position].kind)),
         Shown::Type => lock_type(rows, row),
         Shown::MainObject => main_object(rows, row),
+        Shown::SharedLocks => {
+            format!("{} of {}", count(rows.number(row, "shared_locks")), count(rows.number(row, "locks")))
+        }
+        Shown::Sharing => sharing(rows, row),
         Shown::Share => percent(rows.number(row, "wait_ns_total"), report.whole.wait_ns_total),
         Shown::Part(name, _) => percent(rows.number(row, name), rows.number(row, "wait_ns_total")),
         Shown::Each => match about.manifest.clock.duration_ns {
@@ -278,6 +315,23 @@ fn main_object(rows: &Rows, row: usize) -> String {
     match rows.number(row, "objects") {
         0 | 1 => object,
         objects => format!("{object} and {} more", count(objects - 1)),
+    }
+}
+
+/// `private to a`, or `shared by a, b`.
+fn sharing(rows: &Rows, row: usize) -> String {
+    let tenants = frames(rows, row, "tenants");
+    let mut names: Vec<_> = tenants.iter().take(SHARERS).map(|name| escape::terminal(name)).collect();
+    if tenants.len() > SHARERS {
+        names.push(format!("{} more", count((tenants.len() - SHARERS) as u64)));
+    }
+    let names = names.join(", ");
+    match rows.text(row, "sharing") {
+        "shared" => format!("shared by {names}"),
+        "private" => format!("private to {names}"),
+        "seen" => format!("only {names} seen"),
+        "kernel" => "the kernel alone".to_owned(),
+        _ => "unknown".to_owned(),
     }
 }
 

@@ -20,10 +20,10 @@ fn by_object() {
     made-up.lima: box, Linux 6.18.44, 2 CPUs, 2.00 s recorded
     1,004 waits, 106 ms waited in all; each second 502 waits and 52.8 ms
 
-    object            type        waits    total  share      avg      p50      p99      max   held  nobody  unknown  found by
-    inode_cache+0x98  mutex           3   101 ms   96 %  33.7 ms  21.0 ms  80.0 ms  80.0 ms   90 %   7.9 %    2.0 %  slab
-    tasklist_lock     rwsem read      1  3.00 ms  2.8 %  3.00 ms  3.00 ms  3.00 ms  3.00 ms  100 %     0 %      0 %  symbol
-    futex_wake()      spinlock    1,000  1.50 ms  1.4 %  1.50 us  1.50 us  1.50 us  1.50 us    0 %     0 %    100 %  caller
+    object            type        waits    total  share      avg      p50      p99      max   held  nobody  unknown  shared  found by
+    inode_cache+0x98  mutex           3   101 ms   96 %  33.7 ms  21.0 ms  80.0 ms  80.0 ms   90 %   7.9 %    2.0 %  1 of 1  slab
+    tasklist_lock     rwsem read      1  3.00 ms  2.8 %  3.00 ms  3.00 ms  3.00 ms  3.00 ms  100 %     0 %      0 %  0 of 1  symbol
+    futex_wake()      spinlock    1,000  1.50 ms  1.4 %  1.50 us  1.50 us  1.50 us  1.50 us    0 %     0 %    100 %  0 of 1  caller
 
     complete: nothing was lost
     "#);
@@ -150,9 +150,39 @@ fn what_is_sorted_by_is_shown_and_what_is_cut_is_said() {
     4 waits, 104 ms waited in all; each second 2 waits and 52.0 ms
     only: type!=spinlock
 
-    object            type   waits   total  share      avg      p50      p99      max  held  nobody  unknown    p99.9  found by
-    inode_cache+0x98  mutex      3  101 ms   97 %  33.7 ms  21.0 ms  80.0 ms  80.0 ms  90 %   7.9 %    2.0 %  80.0 ms  slab
+    object            type   waits   total  share      avg      p50      p99      max  held  nobody  unknown    p99.9  shared  found by
+    inode_cache+0x98  mutex      3  101 ms   97 %  33.7 ms  21.0 ms  80.0 ms  80.0 ms  90 %   7.9 %    2.0 %  80.0 ms  1 of 1  slab
     1 more row, 3.00 ms (--top 0 shows all)
+
+    complete: nothing was lost
+    "#);
+}
+
+#[test]
+fn by_instance_it_is_said_who_shares_it() {
+    let mut trace = Synthetic::sample();
+    trace.instances[0].3 = "dentry \"\u{1b}[31mred\" of ext4 8:1".into();
+    insta::assert_snapshot!(report(&trace, &by(By::Instance), None), @r#"
+    made-up.lima: box, Linux 6.18.44, 2 CPUs, 2.00 s recorded
+    1,004 waits, 106 ms waited in all; each second 502 waits and 52.8 ms
+
+    instance                            object            type      who             waits    total  share      avg      max
+    dentry "\u{1b}[31mred" of ext4 8:1  inode_cache+0x98  mutex     shared by a, b      3   101 ms   96 %  33.7 ms  80.0 ms
+    0xffffffff82000000                  tasklist_lock     rwsem     only b seen         1  3.00 ms  2.8 %  3.00 ms  3.00 ms
+    0xffff888000002000                  futex_wake()      spinlock  only a seen     1,000  1.50 ms  1.4 %  1.50 us  1.50 us
+
+    complete: nothing was lost
+    "#);
+    let trace = trace.with_acquisitions();
+    let query = Query { acquisitions: true, ..by(By::Instance) };
+    insta::assert_snapshot!(report(&trace, &query, None), @r#"
+    made-up.lima: box, Linux 6.18.44, 2 CPUs, 2.00 s recorded
+    1,057 acquisitions, held for 95.4 ms in all; 101 ms waited in 3 waits
+
+    instance                            object          type      who             acquired     held  waits  waited
+    0xffff888000002000                  futex_wake()    spinlock  private to a       1,000   200 us      0       0
+    dentry "\u{1b}[31mred" of ext4 8:1  do_renameat2()  mutex     shared by a, b        50  95.0 ms      3  101 ms
+    0xffff888000002000                  futex_wake()    spinlock  private to a           7   200 us      0       0
 
     complete: nothing was lost
     "#);
@@ -170,13 +200,13 @@ fn a_narrow_terminal_gets_fewer_columns_and_then_broken_names() {
         table
     };
     insta::assert_snapshot!(table(120), @r#"
-    object                           type        waits    total  share      p99      max   held  nobody  unknown  found by
-    a_slab_cache_with_a_rather_long  mutex           2   100 ms   95 %  80.0 ms  80.0 ms   90 %   8.0 %    2.0 %  slab
-    _name_in_a_module+0x40
-    tasklist_lock                    rwsem read      1  3.00 ms  2.8 %  3.00 ms  3.00 ms  100 %     0 %      0 %  symbol
-    futex_wake()                     spinlock    1,000  1.50 ms  1.4 %  1.50 us  1.50 us    0 %     0 %    100 %  caller
-    inode_cache+0x98                 mutex           1  1.00 ms  0.9 %  1.00 ms  1.00 ms  100 %     0 %      0 %  slab
-    (left out for want of width: p50, avg)
+    object                            type        waits    total  share      p99   held  nobody  unknown  shared  found by
+    a_slab_cache_with_a_rather_long_  mutex           2   100 ms   95 %  80.0 ms   90 %   8.0 %    2.0 %  1 of 1  slab
+    name_in_a_module+0x40
+    tasklist_lock                     rwsem read      1  3.00 ms  2.8 %  3.00 ms  100 %     0 %      0 %  0 of 1  symbol
+    futex_wake()                      spinlock    1,000  1.50 ms  1.4 %  1.50 us    0 %     0 %    100 %  0 of 1  caller
+    inode_cache+0x98                  mutex           1  1.00 ms  0.9 %  1.00 ms  100 %     0 %      0 %  1 of 1  slab
+    (left out for want of width: p50, avg, max)
     "#);
     insta::assert_snapshot!(table(80), @r#"
     object            type        waits    total   held  nobody  unknown  found by
@@ -187,7 +217,7 @@ fn a_narrow_terminal_gets_fewer_columns_and_then_broken_names() {
     tasklist_lock     rwsem read      1  3.00 ms  100 %     0 %      0 %  symbol
     futex_wake()      spinlock    1,000  1.50 ms    0 %     0 %    100 %  caller
     inode_cache+0x98  mutex           1  1.00 ms  100 %     0 %      0 %  slab
-    (left out for want of width: p50, avg, max, p99, share)
+    (left out for want of width: p50, avg, max, p99, share, shared)
     "#);
 }
 
@@ -266,9 +296,9 @@ fn acquisitions_by_object() {
     made-up.lima: box, Linux 6.18.44, 2 CPUs, 2.00 s recorded
     1,057 acquisitions, held for 95.4 ms in all; 101 ms waited in 3 waits
 
-    object          type      acquired  a second  failed     held      avg  longest  waits  waited      max  found by
-    futex_wake()    spinlock     1,007       504       0   400 us   397 ns  1.00 us      0       0        0  caller
-    do_renameat2()  mutex           50        25       2  95.0 ms  1.94 ms  70.0 ms      3  101 ms  60.0 ms  caller
+    object          type      acquired  a second  failed     held      avg  longest  waits  waited      max  shared  found by
+    futex_wake()    spinlock     1,007       504       0   400 us   397 ns  1.00 us      0       0        0  0 of 2  caller
+    do_renameat2()  mutex           50        25       2  95.0 ms  1.94 ms  70.0 ms      3  101 ms  60.0 ms  1 of 1  caller
 
     complete: nothing was lost
     "#);

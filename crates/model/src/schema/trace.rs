@@ -24,6 +24,8 @@ pub enum Table {
     Tenants,
     /// Phases.
     Phases,
+    /// Which object locks lie in.
+    Instances,
     /// What each lock protects.
     Objects,
     /// Kernel addresses as places in the source.
@@ -42,6 +44,7 @@ impl Table {
         Self::Frames,
         Self::Tenants,
         Self::Phases,
+        Self::Instances,
         Self::Objects,
         Self::Lines,
     ];
@@ -58,6 +61,7 @@ impl Table {
             Self::Frames => "frames",
             Self::Tenants => "tenants",
             Self::Phases => "phases",
+            Self::Instances => "instances",
             Self::Objects => "objects",
             Self::Lines => "lines",
         }
@@ -98,6 +102,11 @@ impl Table {
                 "Parts of the recording. A time bucket ends where a phase begins, so each row of the other tables stands in \
                  one phase: the last that began at its time or before."
             }
+            Self::Instances => {
+                "Which object a lock lies in, as the kernel's memory had it at the end of the first time bucket in which the \
+                 lock was seen. Memory is used again: where it is found to be another object at the end of a later bucket in \
+                 which the lock is seen, a further row says so. Locks of which nothing certain was found have no row."
+            }
             Self::Objects => {
                 "What each lock protects, as `lima resolve` found with an index of the kernel: a row for each combination of \
                  lock, life and stack in `totals`, `events` and `acquisitions`. Memory is used again, so the same address \
@@ -122,6 +131,7 @@ impl Table {
             Self::Frames => FRAMES,
             Self::Tenants => TENANTS,
             Self::Phases => PHASES,
+            Self::Instances => INSTANCES,
             Self::Objects => OBJECTS,
             Self::Lines => LINES,
         }
@@ -294,6 +304,21 @@ const TENANTS: &[Column] = columns! {
 const PHASES: &[Column] = columns! {
     begin_ns: U64 = "When it began, nanoseconds since the start of the trace.",
     phase: Text = "Its name, as `lima mark` gave it; `start` for what was before the first.",
+};
+
+const INSTANCES: &[Column] = columns! {
+    time_ns: U64 = "Start of the time bucket at whose end it was read, nanoseconds since the start of the trace.",
+    lock: U64 = "Address of the lock.",
+    life: U32 = "As in `acquisitions`; of `totals` 0.",
+    kind: Text = "What it is: `inode`, `dentry`, `file`, `super_block`, `mm`, `task`, `process`, `socket`, `netns` or `cgroup`.",
+    name: Text = "As people would say it: `inode 1234 of ext4 8:1`.",
+    filesystem: Text null = "Type of the file system; of what belongs to one.",
+    device: Text null = "Its device number, `major:minor`.",
+    volume: Text null = "What the kernel calls the file system's instance: the name of its device, or of its type.",
+    number: U64 null = "Inode number, also of network namespaces; of cgroups their id, of sockets the local port.",
+    netns: U64 null = "Inode number of the network namespace; of sockets.",
+    pid: U32 null = "Thread, or the process of `process` and `mm`.",
+    text: Text null = "Its own name: of a dentry, a cgroup or a task.",
 };
 
 const OBJECTS: &[Column] = columns! {

@@ -15,6 +15,7 @@ impl Recorder<'_> {
             let key = self.acquired_key(sum);
             let weight = self.weights.get(sum.lock_type as usize).map_or(1, |&every| u64::from(every.max(1)));
             let slab = self.slab_in_memory(sum.lock, sum.life);
+            self.see((sum.lock, sum.life), slab.0.as_ref(), slab.1, sum.acquisitions);
             let row = rows.entry(key).or_default();
             (row.slab_cache, row.slab_offset) = slab;
             row.add(sum, weight);

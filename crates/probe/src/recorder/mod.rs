@@ -14,6 +14,7 @@ mod tenants;
 
 use crate::acquisitions;
 use crate::contention::{self, Collector, Counters, Options, Record, codes, types};
+use crate::instances::Instances;
 use crate::kernel_memory::per_cpu_offsets;
 use crate::slab::{SlabPlace, SlabReader};
 use crate::symbols::KernelSymbols;
@@ -86,6 +87,8 @@ pub struct Recorder<'obj> {
     /// Where the programs cannot ask for slab caches, and the kernel's memory can be read.
     slabs: Option<SlabReader>,
     slab_places: HashMap<(u64, u32), Option<SlabPlace>>,
+    /// Where the kernel's memory can be read.
+    instances: Option<Instances>,
     events: Vec<EventRow>,
     inits: Vec<InitRow>,
     /// Waits for which the kernel's maps had no room.
@@ -163,6 +166,7 @@ impl<'obj> Recorder<'obj> {
             slab_caches: HashMap::new(),
             slabs,
             slab_places: HashMap::new(),
+            instances: Instances::of_running(),
             events: Vec::new(),
             inits: Vec::new(),
             spilled: Vec::new(),
@@ -218,7 +222,8 @@ impl<'obj> Recorder<'obj> {
         }
         self.collector.detach();
         let duration = self.started.elapsed();
-        let result = self.write_bucket(Instant::now());
+        // Nothing waits any more: reading may take its time.
+        let result = self.write_bucket(Instant::now(), self.bucket);
         self.manifest.clock.duration_ns = nanoseconds(duration);
         self.manifest.exit_status = exit_status;
         self.manifest.ended = ended;
@@ -260,7 +265,7 @@ impl<'obj> Recorder<'obj> {
 
     /// Ends a time bucket where the next one begins.
     fn end_bucket(&mut self, next: Instant) -> Result<(), Error> {
-        let result = self.write_bucket(next);
+        let result = self.write_bucket(next, self.bucket / INSTANCES_SHARE);
         // A recorder that was held up does not make up for buckets in which it did not turn.
         let passed = self.started.elapsed().as_nanos() / self.bucket.as_nanos().max(1);
         self.next_bucket = u32::try_from(passed).unwrap_or(u32::MAX - 1) + 1;
@@ -271,7 +276,8 @@ impl<'obj> Recorder<'obj> {
         result
     }
 
-    fn write_bucket(&mut self, next: Instant) -> Result<(), Error> {
+    /// `longest`: how long to read which objects locks lie in.
+    fn write_bucket(&mut self, next: Instant, longest: Duration) -> Result<(), Error> {
         let start = std::mem::replace(&mut self.bucket_start, next);
         let old = self.collector.turn();
         let records = self.collector.poll(Duration::ZERO)?;
@@ -291,6 +297,7 @@ impl<'obj> Recorder<'obj> {
         self.take_in_births()?;
         let acquired = self.acquired();
         let inits = std::mem::take(&mut self.inits);
+        let instances = self.instances.as_mut().map(|instances| instances.read(longest)).unwrap_or_default();
         let (stacks, frames) = self.stacks.take();
         // Names first: whoever reads a trace that is being written finds the stacks and tenants of every total.
         self.writer.append(Table::Stacks, &rows::stacks(&stacks))?;
@@ -302,6 +309,7 @@ impl<'obj> Recorder<'obj> {
         let start_ns = self.manifest.clock.start_mono_ns;
         self.writer.append(Table::Acquisitions, &rows::acquisitions(start_ns, time_ns, &acquired))?;
         self.writer.append(Table::Inits, &rows::inits(&inits))?;
+        self.writer.append(Table::Instances, &rows::instances(time_ns, &instances))?;
         self.writer.append(Table::Phases, &rows::phases(&std::mem::take(&mut self.phases)))?;
         self.write_manifest()
     }
@@ -335,6 +343,7 @@ impl<'obj> Recorder<'obj> {
         self.manifest.edges.unfinished = counters.unfinished();
         self.manifest.workings = counters.workings();
         self.count_missed(&mut losses);
+        losses.set(Loss::InstancesUnread, self.instances.as_ref().map_or(0, Instances::unread));
         self.manifest.losses = losses;
     }
 
@@ -389,6 +398,9 @@ impl<'obj> Recorder<'obj> {
 
 /// How long records lie in the ring buffer at the most. A stack that is new is walked so long at each of its waits.
 const SLICE: Duration = Duration::from_millis(50);
+
+/// Reading which objects locks lie in takes no more than this part of a time bucket.
+const INSTANCES_SHARE: u32 = 8;
 
 /// The phase before the first that was named.
 const FIRST_PHASE: &str = "start";

@@ -35,6 +35,13 @@ impl Recorder<'_> {
         place.as_ref().map_or((None, None), |place| (Some(Arc::clone(&place.cache)), Some(place.offset)))
     }
 
+    /// Takes note of a lock in a slab object: at the end of the time bucket it is read which object that is.
+    pub(super) fn see(&mut self, lock: (u64, u32), cache: Option<&Arc<str>>, offset: Option<u32>, uses: u64) {
+        if let (Some(instances), Some(cache), Some(offset)) = (&mut self.instances, cache, offset) {
+            instances.see(lock, cache, offset, uses);
+        }
+    }
+
     pub(super) fn totals(&mut self, taken: &Taken) -> Vec<(TotalsKey, TotalsRow)> {
         let mut rows: HashMap<TotalsKey, TotalsRow> = HashMap::with_capacity(taken.totals.len());
         for (key, totals) in &taken.totals {
@@ -43,6 +50,7 @@ impl Recorder<'_> {
                 0 => self.slab_in_memory(key.lock, 0),
                 _ => self.slab(totals.slab, totals.slab_offset),
             };
+            self.see((key.lock, 0), slab_cache.as_ref(), slab_offset, totals.waits);
             self.stacks.name_variable(key.lock, &self.symbols);
             let row = rows.entry(row_key).or_default();
             if slab_cache.is_some() {

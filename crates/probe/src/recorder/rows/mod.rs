@@ -1,6 +1,7 @@
 //! Rows of the tables, and whole batches of them. The columns are those of `lima_model::schema`, in its order.
 
 use super::sums::Sums;
+use crate::instances::{Instance, Lock};
 use arrow::array::{
     ArrayRef, Int32Array, ListArray, ListBuilder, PrimitiveBuilder, StringArray, UInt16Array, UInt32Array, UInt64Array,
 };
@@ -254,6 +255,24 @@ pub fn frames(rows: &[FrameRow]) -> RecordBatch {
 pub fn phases(rows: &[(u64, String)]) -> RecordBatch {
     let columns = vec![column!(UInt64Array, rows, row => row.0), column!(StringArray, rows, row => row.1.as_str())];
     batch(Table::Phases, columns)
+}
+
+pub fn instances(time_ns: u64, rows: &[(Lock, Instance)]) -> RecordBatch {
+    let columns = vec![
+        column!(UInt64Array, rows, _row => time_ns),
+        column!(UInt64Array, rows, row => row.0.0),
+        column!(UInt32Array, rows, row => row.0.1),
+        column!(StringArray, rows, row => row.1.kind),
+        column!(StringArray, rows, row => row.1.name.as_str()),
+        column!(StringArray?, rows, row => row.1.filesystem.as_deref()),
+        column!(StringArray?, rows, row => row.1.device.as_deref()),
+        column!(StringArray?, rows, row => row.1.volume.as_deref()),
+        column!(UInt64Array?, rows, row => row.1.number),
+        column!(UInt64Array?, rows, row => row.1.netns),
+        column!(UInt32Array?, rows, row => row.1.pid),
+        column!(StringArray?, rows, row => row.1.text.as_deref()),
+    ];
+    batch(Table::Instances, columns)
 }
 
 pub fn tenants(rows: &[TenantRow]) -> RecordBatch {

@@ -1,0 +1,283 @@
+//! Reading objects: each kind its fields, and what makes sure that it is one.
+
+use super::Instance;
+use super::places::Place;
+use super::types::Types;
+use crate::kernel_memory::KernelMemory;
+use lima_model::escape;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// Kernel addresses of x86-64 begin here, with page tables of five levels (Documentation/arch/x86/x86_64/mm.rst).
+const KERNEL: u64 = 0xff00_0000_0000_0000;
+/// Names of files are no longer (`NAME_MAX`).
+const LONGEST: u32 = 255;
+/// Namespaces have inode numbers from here on (`PROC_DYNAMIC_FIRST`).
+const FIRST_NAMESPACE: u32 = 0xf000_0000;
+
+/// Reads objects from the kernel's memory.
+#[derive(Debug)]
+pub struct Reader {
+    memory: KernelMemory,
+    /// The kernel's types.
+    pub types: Types,
+    fields: Fields,
+    /// File systems that were read: many objects lie in the same one.
+    volumes: RefCell<HashMap<u64, Option<Volume>>>,
+}
+
+/// Declares where fields lie: `name = "struct" "path"`. A kernel may lack some.
+macro_rules! fields {
+    ($($name:ident = $composite:literal $path:literal,)*) => {
+        /// Where fields lie, bytes behind the start of their struct.
+        #[derive(Debug)]
+        struct Fields { $($name: Option<u64>,)* }
+
+        impl Fields {
+            fn of(types: &Types) -> Self {
+                Self { $($name: types.offset($composite, $path),)* }
+            }
+        }
+    };
+}
+
+fields! {
+    inode_number = "inode" "i_ino",
+    inode_volume = "inode" "i_sb",
+    inode_host = "inode" "i_data.host",
+    volume_device = "super_block" "s_dev",
+    volume_type = "super_block" "s_type",
+    volume_id = "super_block" "s_id",
+    volume_root = "super_block" "s_root",
+    type_name = "file_system_type" "name",
+    dentry_name = "dentry" "d_name.name",
+    dentry_length = "dentry" "d_name.len",
+    dentry_volume = "dentry" "d_sb",
+    dentry_inode = "dentry" "d_inode",
+    file_inode = "file" "f_inode",
+    file_dentry = "file" "f_path.dentry",
+    mm_owner = "mm_struct" "owner",
+    task_mm = "task_struct" "mm",
+    task_pid = "task_struct" "pid",
+    task_process = "task_struct" "tgid",
+    task_comm = "task_struct" "comm",
+    task_leader = "task_struct" "group_leader",
+    task_signal = "task_struct" "signal",
+    task_node = "task_struct" "thread_node",
+    signal_threads = "signal_struct" "thread_head",
+    net_number = "net" "ns.inum",
+    net_user = "net" "user_ns",
+    user_number = "user_namespace" "ns.inum",
+    sock_net = "sock" "__sk_common.skc_net.net",
+    sock_port = "sock" "__sk_common.skc_num",
+    sock_protocol = "sock" "__sk_common.skc_prot",
+    protocol_name = "proto" "name",
+    cgroup_self = "cgroup" "self.cgroup",
+    cgroup_node = "cgroup" "kn",
+    node_id = "kernfs_node" "id",
+    node_name = "kernfs_node" "name",
+}
+
+/// What a file system is known by.
+#[derive(Clone, Debug)]
+struct Volume {
+    filesystem: String,
+    device: String,
+    id: Option<String>,
+}
+
+impl Reader {
+    /// Reads by `memory` what `types` says.
+    pub fn new(memory: KernelMemory, types: Types) -> Self {
+        Self { fields: Fields::of(&types), memory, types, volumes: RefCell::default() }
+    }
+
+    /// Reads file systems anew from now on: other ones may have come in their places.
+    pub fn forget_volumes(&mut self) {
+        self.volumes.get_mut().clear();
+    }
+
+    /// Which object of a slab cache it is that begins at an address; `None` without certainty.
+    pub fn read(&self, place: Place, object: u64, cache: &str) -> Option<Instance> {
+        match place {
+            Place::Inode(at) => self.inode(object.checked_add(at)?),
+            Place::Dentry => self.dentry(object),
+            Place::File => self.file(object),
+            Place::Mm => self.mm(object),
+            Place::Task => self.task(object),
+            Place::Process => self.process(object),
+            Place::Netns => self.netns(object),
+            Place::Socket => self.socket(object, cache),
+            // The object may be anything, and what looks like an address may be one of a device.
+            Place::General if self.memory.is_careful() => self.super_block(object).or_else(|| self.cgroup(object)),
+            Place::General => None,
+        }
+    }
+
+    fn number(&self, object: u64, field: Option<u64>) -> Option<u64> {
+        self.memory.number(object.checked_add(field?)?)
+    }
+
+    fn small(&self, object: u64, field: Option<u64>) -> Option<u32> {
+        self.memory.small(object.checked_add(field?)?)
+    }
+
+    /// The address of another object.
+    fn pointer(&self, object: u64, field: Option<u64>) -> Option<u64> {
+        self.number(object, field).filter(|&address| address >= KERNEL)
+    }
+
+    /// A name that the kernel gave: text without anything else in it.
+    fn word(&self, at: u64) -> Option<String> {
+        let text = self.memory.text(at)?;
+        text.bytes().all(|byte| byte.is_ascii_graphic()).then_some(text)
+    }
+
+    fn volume(&self, at: u64) -> Option<Volume> {
+        self.volumes.borrow_mut().entry(at).or_insert_with(|| self.read_volume(at)).clone()
+    }
+
+    fn read_volume(&self, at: u64) -> Option<Volume> {
+        let kind = self.pointer(at, self.fields.volume_type)?;
+        let filesystem = self.word(self.pointer(kind, self.fields.type_name)?)?;
+        let device = self.small(at, self.fields.volume_device)?;
+        // include/linux/kdev_t.h: MINORBITS
+        let device = format!("{}:{}", device >> 20, device & 0xf_ffff);
+        let id: Option<[u8; 32]> = self.fields.volume_id.and_then(|field| self.memory.read(at + field));
+        let id = id.map(|id| escape::c_text(&id)).filter(|id| !id.is_empty());
+        Some(Volume { filesystem, device, id })
+    }
+
+    /// The page cache that every inode has inside of it points back to the inode (`inode_init_always`).
+    fn inode(&self, at: u64) -> Option<Instance> {
+        if self.pointer(at, self.fields.inode_host)? != at {
+            return None;
+        }
+        let volume = self.volume(self.pointer(at, self.fields.inode_volume)?)?;
+        let number = self.number(at, self.fields.inode_number)?;
+        let name = format!("inode {number} of {} {}", volume.filesystem, volume.device);
+        Some(Instance { number: Some(number), ..volume.instance("inode", name) })
+    }
+
+    /// A name of as many bytes as the dentry says, in a file system that is one.
+    fn dentry(&self, at: u64) -> Option<Instance> {
+        let volume = self.volume(self.pointer(at, self.fields.dentry_volume)?)?;
+        let length = self.small(at, self.fields.dentry_length).filter(|length| (1..=LONGEST).contains(length))?;
+        let name = self.memory.bytes(self.pointer(at, self.fields.dentry_name)?, length as usize)?;
+        if name.contains(&0) {
+            return None;
+        }
+        let text = escape::text(&name);
+        let name = format!("dentry \"{text}\" of {} {}", volume.filesystem, volume.device);
+        Some(Instance { text: Some(text), ..volume.instance("dentry", name) })
+    }
+
+    /// The open file and its name in the file system lead to the same inode.
+    fn file(&self, at: u64) -> Option<Instance> {
+        let inode = self.pointer(at, self.fields.file_inode)?;
+        let dentry = self.pointer(at, self.fields.file_dentry)?;
+        if self.pointer(dentry, self.fields.dentry_inode)? != inode {
+            return None;
+        }
+        let inode = self.inode(inode)?;
+        Some(Instance { kind: "file", name: format!("open file, {}", inode.name), ..inode })
+    }
+
+    /// The root of a file system says which one it is the root of.
+    fn super_block(&self, at: u64) -> Option<Instance> {
+        let root = self.pointer(at, self.fields.volume_root)?;
+        if self.pointer(root, self.fields.dentry_volume)? != at {
+            return None;
+        }
+        let volume = self.volume(at)?;
+        let name = format!("super_block of {} {}", volume.filesystem, volume.device);
+        Some(volume.instance("super_block", name))
+    }
+
+    /// The task that owns the memory has it.
+    fn mm(&self, at: u64) -> Option<Instance> {
+        let owner = self.pointer(at, self.fields.mm_owner)?;
+        if self.pointer(owner, self.fields.task_mm)? != at {
+            return None;
+        }
+        let (pid, comm) = (self.small(owner, self.fields.task_process)?, self.comm(owner)?);
+        let name = format!("memory of process {pid} ({comm})");
+        Some(Instance { kind: "mm", name, pid: Some(pid), text: Some(comm), ..Instance::default() })
+    }
+
+    /// A task and the first of its process share the process.
+    fn task(&self, at: u64) -> Option<Instance> {
+        let leader = self.pointer(at, self.fields.task_leader)?;
+        let signal = self.pointer(at, self.fields.task_signal)?;
+        if self.pointer(leader, self.fields.task_signal)? != signal {
+            return None;
+        }
+        let (pid, comm) = (self.small(at, self.fields.task_pid)?, self.comm(at)?);
+        let name = format!("task {pid} ({comm})");
+        Some(Instance { kind: "task", name, pid: Some(pid), text: Some(comm), ..Instance::default() })
+    }
+
+    /// The first thread in the process's list belongs to it.
+    fn process(&self, at: u64) -> Option<Instance> {
+        let node = self.pointer(at, self.fields.signal_threads)?;
+        let task = node.checked_sub(self.fields.task_node?)?;
+        if self.pointer(task, self.fields.task_signal)? != at {
+            return None;
+        }
+        let leader = self.pointer(task, self.fields.task_leader)?;
+        let (pid, comm) = (self.small(task, self.fields.task_process)?, self.comm(leader)?);
+        let name = format!("process {pid} ({comm})");
+        Some(Instance { kind: "process", name, pid: Some(pid), text: Some(comm), ..Instance::default() })
+    }
+
+    fn comm(&self, task: u64) -> Option<String> {
+        let bytes: [u8; 16] = self.memory.read(task.checked_add(self.fields.task_comm?)?)?;
+        (bytes[15] == 0 && bytes[0] != 0).then(|| escape::c_text(&bytes))
+    }
+
+    fn net_number(&self, net: u64) -> Option<u64> {
+        let number = self.small(net, self.fields.net_number).filter(|&number| number >= FIRST_NAMESPACE)?;
+        let user = self.pointer(net, self.fields.net_user)?;
+        self.small(user, self.fields.user_number).filter(|&number| number >= FIRST_NAMESPACE)?;
+        Some(number.into())
+    }
+
+    fn netns(&self, at: u64) -> Option<Instance> {
+        let number = self.net_number(at)?;
+        let name = format!("network namespace {number}");
+        Some(Instance { kind: "netns", name, number: Some(number), ..Instance::default() })
+    }
+
+    /// Caches of sockets have the name of the protocol that the socket names.
+    fn socket(&self, at: u64, cache: &str) -> Option<Instance> {
+        let protocol = self.pointer(at, self.fields.sock_protocol)?;
+        let protocol = self.word(protocol.checked_add(self.fields.protocol_name?)?).filter(|name| name == cache)?;
+        let netns = self.net_number(self.pointer(at, self.fields.sock_net)?)?;
+        let port = self.small(at, self.fields.sock_port)? & 0xffff;
+        let shown = if port > 0 { format!(" :{port}") } else { String::new() };
+        let name = format!("{protocol} socket{shown} of network namespace {netns}");
+        let number = (port > 0).then_some(port.into());
+        Some(Instance { kind: "socket", name, number, netns: Some(netns), ..Instance::default() })
+    }
+
+    /// A cgroup is the one of its own state.
+    fn cgroup(&self, at: u64) -> Option<Instance> {
+        if self.pointer(at, self.fields.cgroup_self)? != at {
+            return None;
+        }
+        let node = self.pointer(at, self.fields.cgroup_node)?;
+        let id = self.number(node, self.fields.node_id)?;
+        // The root has no name.
+        let text = self.pointer(node, self.fields.node_name).and_then(|name| self.memory.text(name));
+        let shown = text.as_ref().map_or_else(String::new, |text| format!(" ({text})"));
+        let name = format!("cgroup {id}{shown}");
+        Some(Instance { kind: "cgroup", name, number: Some(id), text, ..Instance::default() })
+    }
+}
+
+impl Volume {
+    fn instance(self, kind: &'static str, name: String) -> Instance {
+        let (filesystem, device) = (Some(self.filesystem), Some(self.device));
+        Instance { kind, name, filesystem, device, volume: self.id, ..Instance::default() }
+    }
+}

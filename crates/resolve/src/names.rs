@@ -33,3 +33,8 @@ impl Names {
         &self.texts[name.0 as usize]
     }
 }
+
+/// The struct, or the variable, that an object's name begins with.
+pub fn owner(object: &str) -> &str {
+    object.split(['.', '[']).next().unwrap_or(object)
+}

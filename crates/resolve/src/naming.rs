@@ -6,7 +6,7 @@
 
 use crate::evidence::Claim;
 use crate::evidence::layouts::Layouts;
-use crate::names::{Name, Names};
+use crate::names::{Name, Names, owner};
 use crate::words::is_common_part;
 use rustc_hash::FxHashMap;
 
@@ -17,7 +17,7 @@ pub struct Naming(FxHashMap<(Name, Name), Option<Name>>);
 impl Naming {
     /// Works out how a claim shows; [`Naming::shown`] tells it from then on.
     pub fn learn(&mut self, claim: &Claim, layouts: &Layouts, names: &mut Names) {
-        if !is_common_part(declaring(claim, names)) {
+        if !is_common_part(owner(names.text(claim.object))) {
             return;
         }
         for &container in &claim.containers {
@@ -30,7 +30,7 @@ impl Naming {
 
     /// How a claim shows.
     pub fn shown(&self, claim: &Claim, names: &Names) -> Name {
-        if !is_common_part(declaring(claim, names)) {
+        if !is_common_part(owner(names.text(claim.object))) {
             return claim.object;
         }
         let mut nearest: Vec<_> =
@@ -43,8 +43,4 @@ impl Naming {
             _ => claim.object,
         }
     }
-}
-
-fn declaring<'a>(claim: &Claim, names: &'a Names) -> &'a str {
-    names.text(claim.object).split('.').next().unwrap_or_default()
 }

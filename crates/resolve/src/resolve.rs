@@ -6,7 +6,7 @@ use crate::evidence::sites::{Site, Sites};
 use crate::evidence::slab::{self, Slot};
 use crate::evidence::variables::{Variable, Variables};
 use crate::evidence::{Claim, inits, kin};
-use crate::names::{Name, Names};
+use crate::names::{Name, Names, owner};
 use crate::naming::Naming;
 use crate::rules::{Answer, Known, decide};
 use crate::running::Running;
@@ -186,7 +186,7 @@ impl Resolver {
             add(classes.entry((number, used.lock_type)).or_default(), said);
             let slot = &self.seen.slots[number as usize];
             // A lock's own parts are in no layout.
-            let is_inner = words::is_lock(declaring(self.names.text(said.object)));
+            let is_inner = words::is_lock(owner(self.names.text(said.object)));
             if !is_inner && slab::composite(&slot.cache, &self.layouts).is_some() {
                 let claim = slab::claim(slot, used.lock_type, &self.layouts, &self.names);
                 let (agree, against) = votes.entry(&slot.cache).or_default();
@@ -254,11 +254,6 @@ impl Resolver {
         let shown = self.names.text(self.shown(claim));
         self.sites.subsystem(shown).or_else(|| self.sites.subsystem(self.names.text(claim.object)))
     }
-}
-
-/// The struct, or the variable, that an object's name begins with.
-fn declaring(object: &str) -> &str {
-    object.split('.').next().unwrap_or(object)
 }
 
 /// Adds a claim that is not there yet; one that is there learns what else the new one knows.

@@ -102,7 +102,8 @@ pub fn is_common_part(composite: &str) -> bool {
 
 /// Whether a struct is a lock itself: what is locked in it is the lock's own.
 pub fn is_lock(composite: &str) -> bool {
-    ["mutex", "percpu_rw_semaphore", "rt_mutex", "rt_mutex_base", "rw_semaphore", "semaphore", "ww_mutex"].contains(&composite)
+    ["mutex", "percpu_rw_semaphore", "rt_mutex", "rt_mutex_base", "rw_semaphore", "semaphore", "ww_mutex"]
+        .contains(&composite)
 }
 
 /// The part of the kernel that a source file belongs to: by the first path in the list that it begins with, else by its

@@ -3,7 +3,7 @@
 use super::variables::Variables;
 use super::{Claim, family_named};
 use crate::Error;
-use crate::names::{Name, Names};
+use crate::names::{Name, Names, owner};
 use crate::words;
 use lima_index::store::Index;
 use lima_model::words::{Operation, SiteMethod};
@@ -154,9 +154,4 @@ impl Sites {
         let first = jumps.next()?;
         jumps.all(|jump| jump.claim == first.claim).then_some(first)
     }
-}
-
-/// The struct, or the variable, that an object's name begins with.
-fn owner(object: &str) -> &str {
-    object.split(['.', '[']).next().unwrap_or(object)
 }

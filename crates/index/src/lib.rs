@@ -31,3 +31,8 @@ pub use error::Error;
 
 /// A fingerprint of this crate's code: an index that other code made may know less.
 pub(crate) const ANALYSIS: &str = env!("LIMA_ANALYSIS");
+
+/// Whether an index was made by this very code.
+pub fn is_of_this_version(manifest: &lima_model::IndexManifest) -> bool {
+    manifest.analysis == ANALYSIS
+}

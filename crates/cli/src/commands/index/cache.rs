@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use lima_index::build::{Sources, hex};
 use lima_index::image::build_id_of_running;
+use lima_index::is_of_this_version;
 use lima_index::store::{Index, peek};
 use lima_model::index::{Basis, SCHEMA, schema_number};
 use std::fs;
@@ -93,5 +94,12 @@ pub(crate) fn of_trace(trace: &lima_trace::Trace, named: Option<&Path>) -> Resul
     if build_id.is_empty() || !build_id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(None);
     }
-    of_kernel(build_id)
+    let index = of_kernel(build_id)?;
+    if let Some(index) = index.as_ref().filter(|index| !is_of_this_version(index.manifest())) {
+        let folder = index.folder().display();
+        eprintln!(
+            "note: {folder} was made by another version of LIMA, which may have known less (lima index build makes it anew)"
+        );
+    }
+    Ok(index)
 }

@@ -453,11 +453,15 @@ fn what_the_kernel_does_for_nobody_shares_nothing() {
 
 #[test]
 fn potential_interference_is_acquisitions_of_locks_in_common() {
-    let found = Synthetic::sample().with_acquisitions().analysis().unwrap().interference(&Who::default()).unwrap();
-    let columns = ["object", "holder_tenant", "other_tenant", "locks", "acquisitions", "hold_ns_total"];
+    let mut trace = Synthetic::sample().with_acquisitions();
+    let mut own = trace.acquired[0].clone();
+    own.lock += 0x1000;
+    trace.acquired.push(own);
+    let found = trace.analysis().unwrap().interference(&Who::default()).unwrap();
+    let columns = ["object", "holder_tenant", "other_tenant", "locks", "object_locks", "acquisitions", "hold_ns_total"];
     insta::assert_snapshot!(lines(&found.potential, &columns), @r#"
-    do_renameat2() | a | b | 1 | 40 | 90000000
-    do_renameat2() | b | a | 1 | 10 | 5000000
+    do_renameat2() | a | b | 1 | 2 | 40 | 90000000
+    do_renameat2() | b | a | 1 | 2 | 10 | 5000000
     "#);
 }
 

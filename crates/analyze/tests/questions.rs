@@ -405,6 +405,18 @@ fn instances_say_who_shares_them() {
 }
 
 #[test]
+fn a_lock_that_somebody_unknown_acquired_is_not_private() {
+    let mut trace = Synthetic::sample().with_acquisitions();
+    let mut unknown =
+        trace.acquired.iter().find(|row| row.lock == 0xffff_8880_0000_2000 && row.life == 0).unwrap().clone();
+    unknown.tenant = 0;
+    trace.acquired.push(unknown);
+    let said = by_instance(&trace, true);
+    assert!(said.contains("0xffff888000002000 | futex_wake() | spinlock | seen | a | 2000"), "{said}");
+    assert!(said.contains("0xffff888000002000 | futex_wake() | spinlock | private | a | 7"), "{said}");
+}
+
+#[test]
 fn a_filter_makes_no_shared_lock_private() {
     let query = |by| Query { by, filters: vec!["tenant=a".parse().unwrap()], acquisitions: true, ..Query::default() };
     let analysis = Synthetic::sample().with_acquisitions().analysis().unwrap();

@@ -26,7 +26,7 @@ fn place(answer: &Value, function: &str, primitive: &str) -> (u64, String, u64) 
 
 /// A trace of the small kernel: a mutex taken in `middle`, the kernel's `big_lock`, a spinlock of `whole`, and a lock taken
 /// where the index knows nothing.
-fn trace(home: &Home, index: &Path) -> PathBuf {
+fn trace(home: &Home, index: &Path, name: &str) -> PathBuf {
     let sites = home.ask(index, &["sites", "--operation", "acquire"]);
     let big_lock = rows(&home.ask(index, &["locks"])).iter().find(|row| row["symbol"] == "big_lock").cloned().unwrap();
     let big_lock = u64::from_str_radix(text(&big_lock, "address").trim_start_matches("0x"), 16).unwrap() + SLIDE;
@@ -69,7 +69,7 @@ fn trace(home: &Home, index: &Path) -> PathBuf {
         ..Acquired::default()
     }];
     made.tenants = vec![(3, "a".into())];
-    let folder = home.path("made-up.lima");
+    let folder = home.path(name);
     made.write(&folder).unwrap();
     let build_id = text(&home.ask(index, &["locks"])["index"], "build_id").to_owned();
     of_kernel(&folder, &build_id);
@@ -99,7 +99,7 @@ fn locks_become_objects_and_stacks_lines() {
     let Some(home) = Home::new() else { return };
     let index = home.path("a.limaindex");
     home.build(&home.kernel("vmlinux", ""), &index, &[]);
-    let folder = trace(&home, &index);
+    let folder = trace(&home, &index, "made-up.lima");
     let path = folder.to_str().unwrap();
     let objects = |arguments: &[&str]| -> Vec<(String, String, u64)> {
         let output = run(&home, &[&["report", path, "--format", "json"], arguments].concat());
@@ -130,6 +130,14 @@ fn locks_become_objects_and_stacks_lines() {
     let written = table(&folder, "objects").texts("method");
     assert_eq!(written.iter().filter(|method| *method == "unknown").count(), 1, "{written:?}");
     assert_eq!(table(&folder, "lines").len(), 3);
+    // An index in the cache that is damaged is as good as none.
+    let cached = fs::read_dir(home.path("cache/lima/index")).unwrap().next().unwrap().unwrap().path();
+    fs::write(cached.join("sites.parquet"), "damaged").unwrap();
+    let without = trace(&home, &index, "unresolved.lima");
+    let output = run(&home, &["report", without.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", shown(&output.stderr));
+    assert!(shown(&output.stderr).contains("the index in the cache is not used"), "{}", shown(&output.stderr));
+    assert!(shown(&output.stdout).contains("middle()") && !shown(&output.stdout).contains("inode.i_mutex"));
     // Now it is read where there is no index.
     fs::remove_dir_all(home.path("cache")).unwrap();
     assert_eq!(objects(&[]), expected);
@@ -150,7 +158,7 @@ fn the_evidence_on_a_lock_is_told() {
     let Some(home) = Home::new() else { return };
     let index = home.path("a.limaindex");
     home.build(&home.kernel("vmlinux", ""), &index, &[]);
-    let folder = trace(&home, &index);
+    let folder = trace(&home, &index, "made-up.lima");
     let path = folder.to_str().unwrap();
     let told = |lock: &str| {
         let output = run(&home, &["explain", path, lock]);
@@ -175,7 +183,7 @@ fn what_cannot_be_resolved_is_refused() {
     let (index, other) = (home.path("a.limaindex"), home.path("b.limaindex"));
     home.build(&home.kernel("vmlinux", ""), &index, &[]);
     home.build(&home.kernel("another", "info->flags += 7;"), &other, &[]);
-    let folder = trace(&home, &index);
+    let folder = trace(&home, &index, "made-up.lima");
     let (path, named) = (folder.to_str().unwrap(), other.to_str().unwrap());
     refused(&home, &["resolve", path, "--index", named], "is of the kernel with build id");
     refused(&home, &["report", path, "--index", named], "is of the kernel with build id");

@@ -51,8 +51,6 @@ pub struct Seen {
     pub inits: FxHashMap<(u64, u32), Init>,
     /// The addresses of kernel stacks, innermost first.
     pub stacks: FxHashMap<u64, Vec<u64>>,
-    /// Whether the kernel could tell which slab cache an address lies in.
-    pub tells_slabs: bool,
     known: FxHashMap<(u64, u32, u64), u32>,
     slot_numbers: FxHashMap<Slot, u32>,
     caches: FxHashMap<String, Arc<str>>,
@@ -65,7 +63,6 @@ impl Seen {
         seen.add(trace, Table::Acquisitions, Some("acquisitions"), None)?;
         seen.add(trace, Table::Totals, None, Some("wait_ns_total"))?;
         seen.add(trace, Table::Events, None, None)?;
-        seen.tells_slabs = !seen.slots.is_empty();
         seen.add_inits(trace)?;
         for batch in trace.read(Table::Stacks) {
             let rows = Rows { batch: &batch?, table: Table::Stacks };

@@ -94,7 +94,11 @@ pub(crate) fn of_trace(trace: &lima_trace::Trace, named: Option<&Path>) -> Resul
     if build_id.is_empty() || !build_id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(None);
     }
-    let index = of_kernel(build_id)?;
+    // Nobody has asked for it: a damaged one is as good as none.
+    let index = of_kernel(build_id).unwrap_or_else(|error| {
+        eprintln!("note: the index in the cache is not used: {error:#}");
+        None
+    });
     if let Some(index) = index.as_ref().filter(|index| !is_of_this_version(index.manifest())) {
         let folder = index.folder().display();
         eprintln!(

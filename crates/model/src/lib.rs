@@ -15,7 +15,8 @@
 //! - [`stat`]: what can be measured of acquisitions;
 //! - [`primitive`]: the kernel's lock functions;
 //! - [`machinery`]: which functions are part of a lock and not users of it;
-//! - [`source`]: the same of what is inlined.
+//! - [`source`]: the same of what is inlined;
+//! - [`study`]: the front pages of a study and of its runs.
 
 pub mod escape;
 pub mod histogram;
@@ -29,6 +30,7 @@ pub mod schema;
 pub mod source;
 pub mod spelling;
 pub mod stat;
+pub mod study;
 pub mod table;
 pub mod words;
 

@@ -1,6 +1,8 @@
 //! The command line as a whole. Each command's own arguments stand beside what it does, in `commands/`.
 
-use crate::commands::{doctor, explain, index, info, interference, lab, man, mark, record, report, resolve, stat};
+use crate::commands::{
+    doctor, explain, index, info, interference, lab, man, mark, record, report, resolve, stat, study,
+};
 use clap::{Parser, Subcommand};
 
 /// Which kernel locks a workload waits for, what they protect, and which tenant slows which.
@@ -38,6 +40,8 @@ pub enum Command {
     Index(index::Arguments),
     /// Run loads with known lock contention
     Lab(lab::Arguments),
+    /// Run workloads on isolation platforms and trace them, cold and warm, again and again
+    Study(study::Arguments),
     /// Write the manual pages
     #[command(hide = true)]
     Man(man::Arguments),

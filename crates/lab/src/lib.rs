@@ -8,11 +8,13 @@
 //! - [`load::hammer`]: threads that hammer one directory, one file and one pipe;
 //! - [`load::culprit`]: a task that holds a kernel lock for an exact time while others wait for it, all on stock
 //!   kernels and from user space;
-//! - [`module`]: a kernel module with locks of every type, taken on command in every way.
+//! - [`module`]: a kernel module with locks of every type, taken on command in every way;
+//! - [`study`]: workloads on isolation platforms, traced cold and warm, again and again.
 
 pub mod guest;
 pub mod load;
 pub mod module;
+pub mod study;
 pub mod tenant;
 
 pub use tenant::Tenant;

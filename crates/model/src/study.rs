@@ -165,8 +165,12 @@ pub struct Run {
     pub isolation: Vec<Measure>,
     /// The build id of the kernel it ran on.
     pub kernel_build_id: String,
-    /// `uname -r` of that kernel.
-    pub kernel_release: String,
+    /// The machine that it saw.
+    pub machine: Option<Machine>,
+    /// The tools that it used.
+    pub tools: Vec<Tool>,
+    /// What a reader of the numbers should know.
+    pub notes: Vec<String>,
     /// When it began, as RFC 3339 has it.
     pub started: String,
     /// From its set-up to its end.
@@ -233,6 +237,6 @@ pub struct Study {
     pub isolation: Vec<Measure>,
     /// All runs, in their order.
     pub plan: Vec<Planned>,
-    /// The tools that the runs use.
+    /// The tools that the runs used, as far as runs have been made.
     pub tools: Vec<Tool>,
 }

@@ -14,6 +14,7 @@ pub mod record;
 pub mod report;
 pub mod resolve;
 pub mod stat;
+pub mod study;
 
 use crate::cli::Command;
 use anyhow::Result;
@@ -32,6 +33,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Info(arguments) => info::run(&arguments),
         Command::Index(arguments) => index::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),
+        Command::Study(arguments) => study::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
         Command::Mark(arguments) => mark::run(&arguments),
     }

@@ -28,16 +28,13 @@ pub(super) struct Orders<'a> {
 
 /// Makes the archive.
 pub(super) fn make(kernel: &Kernel, orders: &Orders<'_>) -> Result<OwnedFd> {
-    let busybox = busybox()?;
-    let mut archive = Archive::default();
+    let mut archive = Archive::with_modules(kernel)?;
     // Every program that a guest need not start in its first second is one that nobody waits for: so folders and links
     // are in the archive, and what goes on to the guest's root is in one folder.
-    for folder in ["dev", "lima", "lima/bin", "lima/dev", "machine", "modules", "root", "scratch", "sys"] {
+    for folder in ["lima/bin", "lima/dev", "machine", "scratch", "sys"] {
         archive.folder(folder);
     }
-    archive.console();
     archive.file("init", 0o755, include_bytes!("init.sh"));
-    archive.file("lima/busybox", 0o755, &read(&busybox)?);
     for program in ["insmod", "lsmod", "modprobe", "poweroff", "rmmod"] {
         archive.link(&format!("lima/bin/{program}"), "../busybox");
     }
@@ -48,15 +45,6 @@ pub(super) fn make(kernel: &Kernel, orders: &Orders<'_>) -> Result<OwnedFd> {
     archive.file("lima/inside", 0o755, include_bytes!("inside.sh"));
     archive.file("lima/settings", 0o644, &settings(kernel, orders)?);
     archive.file("lima/command", 0o600, &command(orders)?);
-    let mut order = String::new();
-    for path in modules::in_order(kernel, &busybox)? {
-        let name = path.file_name().and_then(OsStr::to_str).context("a module without a name")?;
-        archive.file(&format!("modules/{name}"), 0o644, &read(&path)?);
-        order.push_str(name);
-        order.push('\n');
-    }
-    archive.file("modules/order", 0o644, order.as_bytes());
-
     let memory = rustix::fs::memfd_create("initramfs", rustix::fs::MemfdFlags::CLOEXEC)?;
     let mut file = File::from(memory);
     file.write_all(&archive.finish())?;
@@ -166,18 +154,39 @@ fn quote(text: &mut Vec<u8>, word: &OsStr) {
 }
 
 /// Entries of a cpio archive.
-#[derive(Default)]
-struct Archive {
+#[derive(Debug, Default)]
+pub(crate) struct Archive {
     bytes: Vec<u8>,
     entries: u32,
 }
 
 impl Archive {
+    /// The busybox, the kernel's modules that it takes to find a root, in the order in which they are loaded, and the folders
+    /// for both.
+    pub(crate) fn with_modules(kernel: &Kernel) -> Result<Self> {
+        let busybox = busybox()?;
+        let mut archive = Self::default();
+        for folder in ["dev", "lima", "modules", "root"] {
+            archive.folder(folder);
+        }
+        archive.console();
+        archive.file("lima/busybox", 0o755, &read(&busybox)?);
+        let mut order = String::new();
+        for path in modules::in_order(kernel, &busybox)? {
+            let name = path.file_name().and_then(OsStr::to_str).context("a module without a name")?;
+            archive.file(&format!("modules/{name}"), 0o644, &read(&path)?);
+            order.push_str(name);
+            order.push('\n');
+        }
+        archive.file("modules/order", 0o644, order.as_bytes());
+        Ok(archive)
+    }
+
     fn folder(&mut self, name: &str) {
         self.entry(name, 0o040_755, (0, 0), &[]);
     }
 
-    fn file(&mut self, name: &str, mode: u32, content: &[u8]) {
+    pub(crate) fn file(&mut self, name: &str, mode: u32, content: &[u8]) {
         self.entry(name, 0o100_000 | mode, (0, 0), content);
     }
 
@@ -211,7 +220,7 @@ impl Archive {
         self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
     }
 
-    fn finish(mut self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> Vec<u8> {
         self.entry("TRAILER!!!", 0, (0, 0), &[]);
         self.bytes
     }

@@ -32,6 +32,7 @@ pub use cache::{Cache, Kernel};
 pub use counting::Counting;
 pub use disk::root_disk;
 pub use fetch::{Extras, available, fetch};
+pub(crate) use initramfs::Archive as Initramfs;
 pub use machine::{Machine, Root};
 pub use run::{End, Outcome, Plan, run};
 

@@ -51,7 +51,7 @@ pub fn exit_code(status: Option<i32>) -> Result<ExitCode> {
 }
 
 /// A path for the terminal.
-fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     escape::terminal(&escape::text(path.as_os_str().as_encoded_bytes()))
 }
 

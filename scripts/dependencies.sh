@@ -23,7 +23,7 @@ awk -F'|' '
 	NR == FNR { sub(/[ \t]*#.*/, ""); if ($0 != "") allowed[$0] = 1; next }
 	{
 		expression = $2
-		gsub("/", " OR ", expression)
+		gsub(/ *\/ */, " OR ", expression)
 		gsub(/[()]/, "", expression)
 		parts = split(expression, part, " AND ")
 		for (i = 1; i <= parts; i++) {

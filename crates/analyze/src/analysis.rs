@@ -45,15 +45,16 @@ impl Analysis {
         Self::finish(about, engine)
     }
 
-    /// Opens a trace for questions, with these rows as its tables `objects` and `lines`; `with` says where they come from.
-    pub fn resolved(trace: &Trace, objects: RecordBatch, lines: RecordBatch, with: Resolved) -> Result<Self> {
+    /// Opens a trace for questions, with these rows as those of its tables that resolving makes; `with` says what index
+    /// `objects` and `lines` come from.
+    pub fn resolved(trace: &Trace, tables: Vec<(Table, RecordBatch)>, with: Option<Resolved>) -> Result<Self> {
         let mut manifest = trace.manifest().clone();
-        manifest.resolved = Some(with);
+        manifest.resolved = with.or(manifest.resolved);
         let (losses, complete) = (trace.losses(), trace.complete());
         let about = About { path: trace.folder().to_owned(), manifest, losses, complete };
         let engine = Engine::new()?;
         engine.add_trace(trace)?;
-        for (table, rows) in [(Table::Objects, objects), (Table::Lines, lines)] {
+        for (table, rows) in tables {
             engine.replace(table, rows)?;
         }
         Self::finish(about, engine)
@@ -123,8 +124,11 @@ fn read_stacks(engine: &Engine) -> Result<Stacks> {
     for batch in engine.rows("SELECT tgid, address, symbol, \"offset\", module FROM frames")? {
         stacks.add_frames(&batch)?;
     }
-    for batch in engine.rows("SELECT address, functions, files, lines FROM lines")? {
-        stacks.add_lines(&batch)?;
+    let kernel = "SELECT arrow_cast(0, 'UInt32') AS tgid, address, functions, files, lines FROM lines";
+    for statement in [kernel, "SELECT tgid, address, functions, files, lines FROM user_lines"] {
+        for batch in engine.rows(statement)? {
+            stacks.add_lines(&batch)?;
+        }
     }
     stacks.finish();
     Ok(stacks)

@@ -52,7 +52,7 @@ impl Analysis {
             let Some(name) = id.filter(|name| STACKS.contains(name)).map(str::to_owned) else { continue };
             for row in &mut rows.rows {
                 row[position] = match (&*name, &row[position]) {
-                    ("user_stack", &Value::Number(id)) if id != 0 => Value::Texts(self.stacks.user_frames(id)),
+                    ("user_stack", &Value::Number(id)) if id != 0 => Value::Texts(self.stacks.user_frames(id, true)),
                     // A waiter's stack that is missing is a loss; whoever held the lock may have had none to show.
                     ("stack", &Value::Number(id)) => Value::Texts(self.stacks.kernel_frames(id, true)),
                     ("holder_stack" | "holder_site" | "release_stack", &Value::Number(id)) if id != 0 => {

@@ -219,7 +219,7 @@ impl Analysis {
             let number = |column: usize, row| batch.column(column).as_primitive::<UInt64Type>().value(row);
             for row in 0..batch.num_rows() {
                 let mut frames = self.stacks.kernel_frames(number(0, row), false);
-                frames.extend(self.stacks.user_frames(number(1, row)));
+                frames.extend(self.stacks.user_frames(number(1, row), false));
                 frames.reverse();
                 let lock_type =
                     table::rows(&batch.schema(), &[batch.slice(row, 1)], 1)?.text(0, "lock_type").to_owned();

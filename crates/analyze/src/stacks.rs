@@ -36,14 +36,25 @@ struct Line {
     line: u32,
 }
 
+impl Line {
+    /// ` file:line`, as far as it is known.
+    fn place(&self) -> String {
+        match (&*self.file, self.line) {
+            ("", _) => String::new(),
+            (file, 0) => format!(" {file}"),
+            (file, line) => format!(" {file}:{line}"),
+        }
+    }
+}
+
 /// All stacks and all names of addresses of a trace.
 #[derive(Debug, Default)]
 pub struct Stacks {
     kernel: BTreeMap<u64, Vec<u64>>,
     user: HashMap<u64, (u32, Vec<u64>)>,
     frames: HashMap<(u32, u64), Frame>,
-    /// Kernel addresses as places in the source, innermost function first.
-    lines: HashMap<u64, Vec<Line>>,
+    /// Addresses as places in the source, innermost function first.
+    lines: HashMap<(u32, u64), Vec<Line>>,
     /// Names in the kernel that several functions (or several variables) share.
     shared: HashSet<String>,
 }
@@ -91,11 +102,12 @@ impl Stacks {
         Ok(())
     }
 
-    /// Adds rows of the table `lines`: address, functions, files, lines.
+    /// Adds rows of the tables `lines` and `user_lines`: tgid, address, functions, files, lines.
     pub(crate) fn add_lines(&mut self, batch: &RecordBatch) -> Result<()> {
-        let addresses = batch.column(0).as_primitive_opt::<UInt64Type>().context("`address` is not a number")?;
+        let tgids = batch.column(0).as_primitive_opt::<UInt32Type>().context("`tgid` is not a number")?;
+        let addresses = batch.column(1).as_primitive_opt::<UInt64Type>().context("`address` is not a number")?;
         let lists = |column: usize| batch.column(column).as_list_opt::<i32>().context("a column of `lines` is no list");
-        let (functions, files, lines) = (lists(1)?, lists(2)?, lists(3)?);
+        let (functions, files, lines) = (lists(2)?, lists(3)?, lists(4)?);
         for row in 0..batch.num_rows() {
             let (functions, files, lines) = (functions.value(row), files.value(row), lines.value(row));
             let functions = functions.as_string_opt::<i32>().context("`functions` holds no texts")?;
@@ -106,7 +118,7 @@ impl Stacks {
                 file: file.unwrap_or_default().to_owned(),
                 line: line.unwrap_or_default(),
             });
-            self.lines.insert(addresses.value(row), chain.collect());
+            self.lines.insert((tgids.value(row), addresses.value(row)), chain.collect());
         }
         Ok(())
     }
@@ -154,7 +166,7 @@ impl Stacks {
             Some(addresses) if !addresses.is_empty() => {
                 let mut frames = Vec::with_capacity(addresses.len());
                 for &address in addresses {
-                    self.push_frames(&mut frames, address, offsets);
+                    self.push_frames(&mut frames, KERNEL, address, offsets);
                 }
                 frames
             }
@@ -163,38 +175,50 @@ impl Stacks {
     }
 
     /// The functions that an address is in: those inlined there, then the function itself.
-    fn push_frames(&self, frames: &mut Vec<String>, address: u64, offsets: bool) {
-        let itself = self.named(address, "", |_| offsets).unwrap_or_else(|| format!("{address:#x}"));
-        let Some((last, inlined)) = self.lines.get(&address).and_then(|chain| chain.split_last()) else {
+    fn push_frames(&self, frames: &mut Vec<String>, tgid: u32, address: u64, offsets: bool) {
+        let itself = match tgid {
+            KERNEL => self.named(address, "", |_| offsets),
+            _ => self.user_named(tgid, address, offsets),
+        };
+        let itself = itself.unwrap_or_else(|| format!("{address:#x}"));
+        let Some((last, inlined)) = self.lines.get(&(tgid, address)).and_then(|chain| chain.split_last()) else {
             frames.push(itself);
             return;
         };
-        for Line { function, file, line } in inlined {
-            frames.push(if offsets { format!("{function} (inlined) {file}:{line}") } else { function.clone() });
+        for line @ Line { function, .. } in inlined {
+            frames.push(if offsets { format!("{function} (inlined){}", line.place()) } else { function.clone() });
         }
-        frames.push(if offsets { format!("{itself} {}:{}", last.file, last.line) } else { itself });
+        frames.push(if offsets { format!("{itself}{}", last.place()) } else { itself });
     }
 
     /// Where in the source an address is, outside of the functions that are part of a lock.
     fn source(&self, address: u64) -> Option<String> {
-        let chain = self.lines.get(&address)?;
+        let chain = self.lines.get(&(KERNEL, address))?;
         let place = chain.iter().find(|line| !is_of_lock(&line.function, &line.file)).or(chain.last())?;
         Some(format!("{}:{}", place.file, place.line))
     }
 
-    /// The frames of a user stack, innermost first; none when the trace has no such stack.
-    pub fn user_frames(&self, id: u64) -> Vec<String> {
-        let Some((tgid, addresses)) = self.user.get(&id) else { return Vec::new() };
-        addresses
-            .iter()
-            .map(|&address| match self.frames.get(&(*tgid, address)) {
-                Some(Frame { symbol: Some(symbol), .. }) => symbol.clone(),
-                Some(Frame { module: Some(module), offset, .. }) => {
-                    format!("{}+{offset:#x}", module.rsplit('/').next().unwrap_or(module))
-                }
-                _ => format!("{address:#x}"),
-            })
-            .collect()
+    /// The frames of a user stack, innermost first, with offsets or as bare functions; none when the trace has no such stack.
+    pub fn user_frames(&self, id: u64, offsets: bool) -> Vec<String> {
+        let mut frames = Vec::new();
+        if let Some((tgid, addresses)) = self.user.get(&id) {
+            for &address in addresses {
+                self.push_frames(&mut frames, *tgid, address, offsets);
+            }
+        }
+        frames
+    }
+
+    /// An address of a process as `function+offset [file]`, or as `file+offset` where the function is not known.
+    fn user_named(&self, tgid: u32, address: u64, offsets: bool) -> Option<String> {
+        let frame = self.frames.get(&(tgid, address))?;
+        let file = frame.module.as_deref().map(|path| path.rsplit('/').next().unwrap_or(path));
+        match (&frame.symbol, file) {
+            (Some(symbol), _) if offsets => Some(in_module(&format!("{symbol}+{:#x}", frame.offset), file)),
+            (Some(symbol), _) => Some(in_module(symbol, file)),
+            (None, Some(file)) => Some(format!("{file}+{:#x}", frame.offset)),
+            (None, None) => None,
+        }
     }
 
     fn site(&self, addresses: &[u64]) -> Site {

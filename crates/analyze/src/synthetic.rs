@@ -388,6 +388,7 @@ impl Synthetic {
                 Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.3))),
                 Arc::new(rows.iter().map(|row| row.4.clone()).collect::<StringArray>()),
                 Arc::new(rows.iter().map(|_| None::<String>).collect::<StringArray>()),
+                Arc::new(rows.iter().map(|_| None::<u64>).collect::<UInt64Array>()),
             ],
         )?)
     }

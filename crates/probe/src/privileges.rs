@@ -11,16 +11,20 @@ const NEEDED: CapabilitySet = CapabilitySet::BPF
     .union(CapabilitySet::SYS_PTRACE)
     .union(CapabilitySet::KILL);
 
-/// Drops all capabilities of this thread but those. A command that root starts later has root's capabilities again, as
-/// the kernel gives them at exec.
+/// To open what another process has mapped, `/proc/PID/map_files`.
+const FOR_USER_STACKS: CapabilitySet = CapabilitySet::CHECKPOINT_RESTORE;
+
+/// Drops all capabilities of this thread but those, and that for user stacks where they are recorded. A command that root
+/// starts later has root's capabilities again, as the kernel gives them at exec.
 ///
 /// # Errors
 /// What the kernel says.
-pub fn drop_unneeded() -> std::io::Result<()> {
+pub fn drop_unneeded(user_stacks: bool) -> std::io::Result<()> {
     let now = capabilities(None)?;
+    let needed = if user_stacks { NEEDED.union(FOR_USER_STACKS) } else { NEEDED };
     let kept = CapabilitySets {
-        effective: now.effective & NEEDED,
-        permitted: now.permitted & NEEDED,
+        effective: now.effective & needed,
+        permitted: now.permitted & needed,
         inheritable: CapabilitySet::empty(),
     };
     Ok(set_capabilities(None, kept)?)
@@ -34,7 +38,7 @@ mod tests {
     fn nothing_but_what_is_needed_is_left() {
         // In a thread of its own: capabilities belong to threads.
         let left = std::thread::spawn(|| {
-            drop_unneeded().unwrap();
+            drop_unneeded(false).unwrap();
             capabilities(None).unwrap()
         });
         let left = left.join().unwrap();

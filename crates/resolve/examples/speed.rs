@@ -139,6 +139,7 @@ fn write(folder: &Path, index: &Index, places: &[Place]) -> Result<(), Failed> {
         Arc::new(UInt64Array::from_iter_values(image.iter().map(|place| place.offset))),
         new_null_array(&DataType::Utf8, image.len()),
         new_null_array(&DataType::Utf8, image.len()),
+        new_null_array(&DataType::UInt64, image.len()),
     ];
     writer.append(Table::Frames, &RecordBatch::try_new(Table::Frames.schema(), frames)?)?;
     let rows = LOCKS as usize;

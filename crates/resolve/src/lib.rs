@@ -10,7 +10,8 @@
 //! - [`words`]: what people should know of an object: its subsystem, and what it is for;
 //! - [`explain`]: the evidence on one lock, for people.
 //!
-//! [`resolve`] does all of it and gives the tables `objects` and `lines` of the trace.
+//! [`resolve`] does all of it and gives the tables `objects` and `lines` of the trace. For the stacks of processes, which need no
+//! index, [`user`] gives the table `user_lines`.
 
 mod error;
 pub mod evidence;
@@ -19,10 +20,12 @@ pub mod lines;
 mod names;
 mod naming;
 mod resolve;
+mod rows;
 pub mod rules;
 pub mod running;
 pub mod seen;
 mod tables;
+pub mod user;
 pub mod words;
 
 pub use error::Error;

@@ -5,8 +5,8 @@
 //! stacks: the functions that the index has under the same name, where the name is unique, say how far things have moved.
 
 use crate::Error;
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::{UInt32Type, UInt64Type};
+use crate::rows::Rows;
+use arrow::array::Array;
 use lima_index::store::Index;
 use lima_model::{IndexTable, Table};
 use lima_trace::Trace;
@@ -157,13 +157,9 @@ fn frames(trace: &Trace) -> Result<FxHashMap<u64, Frame>, Error> {
     let mut frames = FxHashMap::default();
     for batch in trace.read(Table::Frames) {
         let batch = batch?;
-        let column = |name: &str| batch.column_by_name(name).map(|column| &**column);
-        let wrong = || Error::Table { table: "frames", why: "a column is missing or of another type".into() };
-        let tgids = column("tgid").and_then(|it| it.as_primitive_opt::<UInt32Type>()).ok_or_else(wrong)?;
-        let addresses = column("address").and_then(|it| it.as_primitive_opt::<UInt64Type>()).ok_or_else(wrong)?;
-        let offsets = column("offset").and_then(|it| it.as_primitive_opt::<UInt64Type>()).ok_or_else(wrong)?;
-        let symbols = column("symbol").and_then(|it| it.as_string_opt::<i32>()).ok_or_else(wrong)?;
-        let modules = column("module").and_then(|it| it.as_string_opt::<i32>()).ok_or_else(wrong)?;
+        let rows = Rows { batch: &batch, table: Table::Frames };
+        let (tgids, addresses, offsets) = (rows.small("tgid")?, rows.numbers("address")?, rows.numbers("offset")?);
+        let (symbols, modules) = (rows.texts("symbol")?, rows.texts("module")?);
         for row in 0..batch.num_rows() {
             if tgids.value(row) != 0 || symbols.is_null(row) {
                 continue;

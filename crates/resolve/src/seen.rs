@@ -3,8 +3,9 @@
 use crate::Error;
 use crate::evidence::family_named;
 use crate::evidence::slab::Slot;
-use arrow::array::{Array, AsArray, ListArray, RecordBatch, StringArray, UInt32Array, UInt64Array};
-use arrow::datatypes::{UInt32Type, UInt64Type};
+use crate::rows::Rows;
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::UInt64Type;
 use lima_model::{LockType, Table};
 use lima_trace::Trace;
 use rustc_hash::FxHashMap;
@@ -136,38 +137,5 @@ impl Seen {
         self.slots.push(slot.clone());
         self.slot_numbers.insert(slot, number);
         number
-    }
-}
-
-/// A batch of a table, whose columns are asked for by name.
-struct Rows<'a> {
-    batch: &'a RecordBatch,
-    table: Table,
-}
-
-impl<'a> Rows<'a> {
-    fn wrong(&self, column: &str) -> Error {
-        Error::Table { table: self.table.name(), why: format!("its column `{column}` is missing or of another type") }
-    }
-
-    fn column<T>(&self, name: &str, cast: impl FnOnce(&'a dyn Array) -> Option<T>) -> Result<T, Error> {
-        let array: Option<&'a dyn Array> = self.batch.column_by_name(name).map(|array| &**array);
-        array.and_then(cast).ok_or_else(|| self.wrong(name))
-    }
-
-    fn numbers(&self, name: &str) -> Result<&'a UInt64Array, Error> {
-        self.column(name, |array| array.as_primitive_opt::<UInt64Type>())
-    }
-
-    fn small(&self, name: &str) -> Result<&'a UInt32Array, Error> {
-        self.column(name, |array| array.as_primitive_opt::<UInt32Type>())
-    }
-
-    fn texts(&self, name: &str) -> Result<&'a StringArray, Error> {
-        self.column(name, |array| array.as_string_opt::<i32>())
-    }
-
-    fn lists(&self, name: &str) -> Result<&'a ListArray, Error> {
-        self.column(name, |array| array.as_list_opt::<i32>())
     }
 }

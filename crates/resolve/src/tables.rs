@@ -1,4 +1,4 @@
-//! The tables `objects` and `lines`.
+//! The tables `objects` and `lines` from all that is known, and what tables consist of.
 
 use crate::Error;
 use crate::lines::{Line, Lines, subsystem};
@@ -139,8 +139,7 @@ fn lines(resolver: &Resolver, known: &Lines) -> Result<RecordBatch, Error> {
     all.sort_unstable();
     all.dedup();
     let mut addresses = Vec::new();
-    let [mut functions, mut files] = [texts(), texts()];
-    let mut numbers = ListBuilder::new(UInt32Builder::new()).with_field(Field::new("item", DataType::UInt32, false));
+    let mut chains = Chains::default();
     let mut subsystems = StringBuilder::new();
     for address in all {
         let Some(code) = resolver.running.code(address) else { continue };
@@ -149,31 +148,53 @@ fn lines(resolver: &Resolver, known: &Lines) -> Result<RecordBatch, Error> {
             continue;
         }
         addresses.push(address);
-        for line in &chain {
-            functions.values().append_value(line.function);
-            files.values().append_value(line.file);
-            numbers.values().append_value(line.line);
-        }
-        functions.append(true);
-        files.append(true);
-        numbers.append(true);
+        chains.push(chain.iter().map(|line| (line.function, line.file, line.line)));
         subsystems.append_option(subsystem(&chain));
     }
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(UInt64Array::from(addresses)),
-        Arc::new(functions.finish()),
-        Arc::new(files.finish()),
-        Arc::new(numbers.finish()),
-        Arc::new(subsystems.finish()),
-    ];
-    batch(Table::Lines, columns)
+    let [functions, files, numbers] = chains.finish();
+    let addresses = Arc::new(UInt64Array::from(addresses));
+    batch(Table::Lines, vec![addresses, functions, files, numbers, Arc::new(subsystems.finish())])
+}
+
+/// Chains of inlined functions, each with file and line, as three columns.
+#[derive(Debug)]
+pub(crate) struct Chains {
+    functions: ListBuilder<StringBuilder>,
+    files: ListBuilder<StringBuilder>,
+    lines: ListBuilder<UInt32Builder>,
+}
+
+impl Default for Chains {
+    fn default() -> Self {
+        let lines = ListBuilder::new(UInt32Builder::new()).with_field(Field::new("item", DataType::UInt32, false));
+        Self { functions: texts(), files: texts(), lines }
+    }
+}
+
+impl Chains {
+    /// Adds a row: function, file and line of each, innermost first.
+    pub fn push<'a>(&mut self, chain: impl Iterator<Item = (&'a str, &'a str, u32)>) {
+        for (function, file, line) in chain {
+            self.functions.values().append_value(function);
+            self.files.values().append_value(file);
+            self.lines.values().append_value(line);
+        }
+        self.functions.append(true);
+        self.files.append(true);
+        self.lines.append(true);
+    }
+
+    /// Functions, files and lines.
+    pub fn finish(mut self) -> [ArrayRef; 3] {
+        [Arc::new(self.functions.finish()), Arc::new(self.files.finish()), Arc::new(self.lines.finish())]
+    }
 }
 
 fn texts() -> ListBuilder<StringBuilder> {
     ListBuilder::new(StringBuilder::new()).with_field(Field::new("item", DataType::Utf8, false))
 }
 
-fn batch(table: Table, columns: Vec<ArrayRef>) -> Result<RecordBatch, Error> {
+pub(crate) fn batch(table: Table, columns: Vec<ArrayRef>) -> Result<RecordBatch, Error> {
     RecordBatch::try_new(table.schema(), columns)
         .map_err(|error| Error::Table { table: table.name(), why: error.to_string() })
 }

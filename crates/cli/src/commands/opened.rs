@@ -3,18 +3,21 @@
 use super::index::cache;
 use anyhow::Result;
 use lima_analyze::Analysis;
-use lima_resolve::{Resolution, resolve};
+use lima_model::Table;
+use lima_resolve::{Resolution, resolve, user};
 use lima_trace::Trace;
 use std::path::Path;
 
 /// Opens a trace. Its locks are named by what `lima resolve` wrote into it; else with the index that was named, or with the
-/// best in the cache of its kernel, when there is one.
+/// best in the cache of its kernel, when there is one. Its processes' code is named by the debug information that is here.
 pub fn opened(trace: &Path, index: Option<&Path>) -> Result<Analysis> {
     let trace = Trace::open(trace)?;
     if trace.manifest().resolved.is_some() && index.is_none() {
         return Analysis::of(&trace);
     }
-    let Some(index) = cache::of_trace(&trace, index)? else { return Analysis::of(&trace) };
+    let mut tables = vec![(Table::UserLines, user::lines(&trace)?)];
+    let Some(index) = cache::of_trace(&trace, index)? else { return Analysis::resolved(&trace, tables, None) };
     let Resolution { objects, lines, with, .. } = resolve(&trace, &index)?;
-    Analysis::resolved(&trace, objects, lines, with)
+    tables.extend([(Table::Objects, objects), (Table::Lines, lines)]);
+    Analysis::resolved(&trace, tables, Some(with))
 }

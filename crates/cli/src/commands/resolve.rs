@@ -5,7 +5,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use lima_model::Table;
 use lima_model::escape::terminal;
-use lima_resolve::{Resolution, Share, resolve};
+use lima_resolve::{Resolution, Share, resolve, user};
 use lima_trace::Trace;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,8 +35,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let Resolution { objects, lines, with, share } = resolve(&trace, &index)?;
     let mut manifest = trace.manifest().clone();
     manifest.resolved = Some(with);
-    let rows = (objects.num_rows(), lines.num_rows());
-    lima_trace::replace(trace.folder(), &[(Table::Objects, objects), (Table::Lines, lines)], &manifest)?;
+    let user_lines = user::lines(&trace)?;
+    let rows = (objects.num_rows(), lines.num_rows() + user_lines.num_rows());
+    let tables = [(Table::Objects, objects), (Table::Lines, lines), (Table::UserLines, user_lines)];
+    lima_trace::replace(trace.folder(), &tables, &manifest)?;
     eprintln!("index: {} ({})", index.folder().display(), index.manifest().mode.name());
     print!("{}", told(&share, rows));
     Ok(ExitCode::SUCCESS)

@@ -30,6 +30,8 @@ pub enum Table {
     Objects,
     /// Kernel addresses as places in the source.
     Lines,
+    /// Addresses of processes as places in the source.
+    UserLines,
 }
 
 impl Table {
@@ -47,6 +49,7 @@ impl Table {
         Self::Instances,
         Self::Objects,
         Self::Lines,
+        Self::UserLines,
     ];
 
     /// The name of the table, and of its folder in the trace.
@@ -64,6 +67,7 @@ impl Table {
             Self::Instances => "instances",
             Self::Objects => "objects",
             Self::Lines => "lines",
+            Self::UserLines => "user_lines",
         }
     }
 
@@ -116,6 +120,10 @@ impl Table {
                 "Kernel addresses of `stacks` as places in the source, inlined functions included, as `lima resolve` found; \
                  those of which nothing more than `frames` says is known have no row."
             }
+            Self::UserLines => {
+                "Addresses of processes as places in the source, as `lima resolve` found in debug information with the build id that \
+                 `frames` tells; those without it have no row."
+            }
         }
     }
 
@@ -134,6 +142,7 @@ impl Table {
             Self::Instances => INSTANCES,
             Self::Objects => OBJECTS,
             Self::Lines => LINES,
+            Self::UserLines => USER_LINES,
         }
     }
 
@@ -289,6 +298,7 @@ const FRAMES: &[Column] = columns! {
     offset: U64 = "Offset of the address in the function, or in the file `module` when no function is known.",
     module: Text null = "Kernel module or user-space file; missing for the kernel image.",
     build_id: Text null = "Build id of the file in hex; user frames only.",
+    file_address: U64 null = "The address as the symbols and the debug information of the file count it; user frames only.",
 };
 
 const TENANTS: &[Column] = columns! {
@@ -345,4 +355,12 @@ const LINES: &[Column] = columns! {
     files: ListText = "The file of each, relative to the kernel's source.",
     lines: ListU32 = "The line in each; in all but the first, where the one before was inlined.",
     subsystem: Text null = "Part of the kernel that the function itself is in.",
+};
+
+const USER_LINES: &[Column] = columns! {
+    tgid: U32 = "Process whose address this is.",
+    address: U64 = "The address as it stands in `stacks`.",
+    functions: ListText = "The chain of inlined functions that it is in, innermost first, down to the function itself.",
+    files: ListText = "The file of each, as its debug information says; empty where it says nothing.",
+    lines: ListU32 = "The line in each; 0 where it is not known.",
 };

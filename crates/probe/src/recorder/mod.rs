@@ -298,7 +298,8 @@ impl<'obj> Recorder<'obj> {
         let acquired = self.acquired();
         let inits = std::mem::take(&mut self.inits);
         let instances = self.instances.as_mut().map(|instances| instances.read(longest)).unwrap_or_default();
-        let (stacks, frames) = self.stacks.take();
+        let (stacks, mut frames) = self.stacks.take();
+        self.processes.name(&mut frames);
         // Names first: whoever reads a trace that is being written finds the stacks and tenants of every total.
         self.writer.append(Table::Stacks, &rows::stacks(&stacks))?;
         self.writer.append(Table::Frames, &rows::frames(&frames))?;

@@ -68,6 +68,10 @@ impl Stacks {
             let (found, length) = interrupt(addresses.iter().map(name));
             context = found;
             addresses = &addresses[..length];
+        } else {
+            // A chain of frames that ends with nothing ends one earlier.
+            let length = addresses.iter().rposition(|&address| address != 0).map_or(0, |last| last + 1);
+            addresses = &addresses[..length];
         }
         if self.by_kernel.get(&record.stack).is_some_and(|known| known.has_frames) {
             return skip;
@@ -82,12 +86,12 @@ impl Stacks {
             addresses = &kept;
         }
         self.insert(record, addresses, context, truncated);
-        for &address in addresses {
+        for (depth, &address) in addresses.iter().enumerate() {
             if self.named.insert((record.tgid, address)) {
                 self.frames.push(if record.tgid == 0 {
                     kernel_frame(symbols, address)
                 } else {
-                    processes.frame(record.tgid, address)
+                    processes.frame(record.tgid, address, depth > 0)
                 });
             }
         }
@@ -144,7 +148,7 @@ impl Stacks {
                 symbol: Some(symbol.name.to_owned()),
                 offset: symbol.offset,
                 module: symbol.module.map(str::to_owned),
-                build_id: None,
+                ..FrameRow::default()
             });
         }
     }
@@ -163,7 +167,7 @@ fn kernel_frame(symbols: &KernelSymbols, address: u64) -> FrameRow {
         symbol: symbol.map(|symbol| symbol.name.to_owned()),
         offset: symbol.map_or(0, |symbol| symbol.offset),
         module: symbol.and_then(|symbol| symbol.module).map(str::to_owned),
-        build_id: None,
+        ..FrameRow::default()
     }
 }
 

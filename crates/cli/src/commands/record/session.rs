@@ -40,7 +40,7 @@ pub fn record(options: &RecordOptions, folder: &Path) -> Result<Outcome> {
     // Before privileges are given up. Without it the recording has one phase.
     let control = Control::open().inspect_err(|error| tracing::warn!("`lima mark` will not work: {error:#}")).ok();
     eprintln!("recording into {}{}", super::shown(folder), ends(options));
-    if let Err(error) = drop_unneeded() {
+    if let Err(error) = drop_unneeded(options.user_stacks) {
         tracing::warn!("cannot give up privileges that are not needed any more: {error}");
     }
     let mut child = match start(&options.command) {

@@ -87,7 +87,7 @@ pub struct StackRow {
     pub truncated: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct FrameRow {
     pub tgid: u32,
     pub address: u64,
@@ -95,6 +95,7 @@ pub struct FrameRow {
     pub offset: u64,
     pub module: Option<String>,
     pub build_id: Option<String>,
+    pub file_address: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -248,6 +249,7 @@ pub fn frames(rows: &[FrameRow]) -> RecordBatch {
         column!(UInt64Array, rows, row => row.offset),
         column!(StringArray?, rows, row => row.module.as_deref()),
         column!(StringArray?, rows, row => row.build_id.as_deref()),
+        column!(UInt64Array?, rows, row => row.file_address),
     ];
     batch(Table::Frames, columns)
 }

@@ -216,11 +216,14 @@ impl Resolver {
     /// All evidence on a use of a lock.
     pub fn pieces(&self, used: &Use) -> Pieces<'_> {
         let place = if used.slot.is_none() { self.running.data(used.lock) } else { None };
-        // A per-CPU variable's address in the image is no CPU's.
-        let variable = place.and_then(|place| {
-            let found = self.variables.at(place.address, used.lock_type)?;
-            (found.is_per_cpu == place.cpu.is_some()).then_some(found)
-        });
+        let variable = match self.running.symbol(used.lock).filter(|_| used.slot.is_none()) {
+            Some((symbol, offset, Some(module))) => self.variables.of_module(module, symbol, offset, used.lock_type),
+            // A per-CPU variable's address in the image is no CPU's.
+            _ => place.and_then(|place| {
+                let found = self.variables.at(place.address, used.lock_type)?;
+                (found.is_per_cpu == place.cpu.is_some()).then_some(found)
+            }),
+        };
         let init = self.seen.inits.get(&(used.lock, used.life)).filter(|init| init.lock_type == used.lock_type);
         let init = init.map(|init| {
             let place = self.place(init.stack, init.lock_type, |site| site.operation == Operation::Init);

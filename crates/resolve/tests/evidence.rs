@@ -223,6 +223,45 @@ fn modules_lie_where_there_was_room() {
 }
 
 #[test]
+fn variables_of_modules_are_known_by_their_symbols() {
+    let module = Part {
+        module: Some("demo".into()),
+        globals: vec![
+            global(MODULE + 0x1000, "demo_lock", "", "spinlock_t", false),
+            global(MODULE + 0x1100, "demo_inode", "i_lock", "struct inode", false),
+            global(MODULE + 0x1200, "demo_pair", "one.i_lock", "struct pair", false),
+            global(MODULE + 0x1300, "demo_pair", "two.i_lock", "struct pair", false),
+            global(MODULE + 0x1400, "untyped+0x40", "", "", false),
+        ],
+        functions: vec![function(MODULE, "demo_open")],
+        sections: vec![section(".text", MODULE, true, false)],
+        ..Part::default()
+    };
+    // Behind these symbols of the trace lies the lock; the module is not where the index has it, and its data lies elsewhere yet.
+    let places = [
+        ("demo_lock", 0, ("demo_lock", "symbol", "certain")),
+        ("demo_lock", 8, ("-", "unknown", "none")),
+        ("demo_inode", 0x88, ("inode.i_lock", "symbol", "certain")),
+        ("demo_pair", 0, ("-", "unknown", "none")),
+        ("untyped", 0x40, ("untyped+0x40", "symbol", "certain")),
+        ("untyped", 0x48, ("-", "unknown", "none")),
+        ("plain_lock", 0, ("-", "unknown", "none")),
+    ];
+    let mut made = trace();
+    for (number, (symbol, offset, _)) in (0..).zip(places) {
+        let lock = 0xffff_ffff_c012_0000 + number * 0x1000;
+        made.frames.push((lock, symbol.to_owned(), offset, Some("demo".to_owned())));
+        made.uses.push(Used::at(lock, 3));
+    }
+    let (_home, trace, index) = made.with(&mut [kernel(), module]);
+    for ((_, _, object, method, confidence), (symbol, offset, (wanted, how, sure))) in
+        answers(&trace, &index).into_iter().zip(places)
+    {
+        assert_eq!((&*object, method, confidence), (wanted, how, sure), "{symbol}+{offset:#x}");
+    }
+}
+
+#[test]
 fn an_index_of_another_kernel_is_refused() {
     let (_home, trace, _) = trace().with(&mut [kernel()]);
     let other = tempfile::tempdir().unwrap();

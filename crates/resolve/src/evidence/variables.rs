@@ -6,6 +6,7 @@ use crate::Error;
 use crate::names::Names;
 use lima_index::store::Index;
 use lima_model::{IndexTable, LockType};
+use rustc_hash::FxHashMap;
 
 /// A lock in a variable.
 #[derive(Clone, Debug)]
@@ -31,20 +32,35 @@ impl Variable {
     }
 }
 
-/// All locks in variables, by address.
+/// A lock in a variable of a module.
+#[derive(Clone, Debug)]
+struct InModule {
+    /// How far behind the variable's start it lies, where the index tells.
+    offset: Option<u64>,
+    variable: Variable,
+}
+
+/// All locks in variables.
 #[derive(Debug, Default)]
-pub struct Variables(Vec<Variable>);
+pub struct Variables {
+    /// Those of the image, by address.
+    image: Vec<Variable>,
+    /// Those of modules, by module, variable and type: their sections lie somewhere else each time, but they have symbols.
+    modules: FxHashMap<(String, String, LockType), Vec<InModule>>,
+}
 
 impl Variables {
     /// Reads them.
     pub fn of(index: &Index, layouts: &Layouts, names: &mut Names) -> Result<Self, Error> {
-        let columns = ["object", "lock_type", "symbol", "path", "address", "per_cpu", "variable_type", "method"];
+        let columns =
+            ["object", "lock_type", "symbol", "path", "address", "per_cpu", "variable_type", "method", "module"];
         let table = index.read(IndexTable::Globals, &columns)?;
         let (objects, types, symbols) = (table.texts("object")?, table.texts("lock_type")?, table.texts("symbol")?);
         let (paths, addresses) = (table.texts("path")?, table.numbers("address")?);
         let per_cpu = table.flags("per_cpu")?;
         let (variable_types, methods) = (table.texts("variable_type")?, table.texts("method")?);
-        let mut variables = Vec::with_capacity(table.len());
+        let modules = table.texts("module")?;
+        let mut variables = Self { image: Vec::with_capacity(table.len()), ..Self::default() };
         for row in 0..table.len() {
             let Some(lock_type) = family_named(types.get(row)) else { continue };
             let (element, path) = split(paths.get(row));
@@ -60,7 +76,7 @@ impl Variables {
             let is_typed = methods.get(row) != "site";
             // A lock that is all of its variable needs no type; of another it is known where it lies.
             let instance = if is_typed { instance } else { Some(names.keep(symbols.get(row))) };
-            variables.push(Variable {
+            let variable = Variable {
                 address: addresses.get(row),
                 lock_type,
                 claim: Claim {
@@ -70,22 +86,50 @@ impl Variables {
                 },
                 is_per_cpu: per_cpu.value(row),
                 is_typed,
-            });
+            };
+            match modules.get(row) {
+                "" => variables.image.push(variable),
+                module => {
+                    let (symbol, behind) = symbols.get(row).split_once("+0x").unwrap_or((symbols.get(row), ""));
+                    let offset = match (behind, paths.get(row)) {
+                        ("", "") => Some(0),
+                        ("", _) => None,
+                        (behind, _) => u64::from_str_radix(behind, 16).ok(),
+                    };
+                    let key = (module.to_owned(), symbol.to_owned(), lock_type);
+                    variables.modules.entry(key).or_default().push(InModule { offset, variable });
+                }
+            }
         }
-        variables.sort_by_key(|variable| variable.address);
-        Ok(Self(variables))
+        variables.image.sort_by_key(|variable| variable.address);
+        Ok(variables)
+    }
+
+    /// The lock of this type in a module's variable, `offset` bytes behind its start; of a variable with several such locks only
+    /// where the index tells where they lie.
+    pub fn of_module(&self, module: &str, symbol: &str, offset: u64, lock_type: LockType) -> Option<&Variable> {
+        let key = (module.to_owned(), symbol.to_owned(), lock_type);
+        let found = match &**self.modules.get(&key)? {
+            [only] if only.offset.is_none_or(|there| there == offset) => only,
+            several => {
+                let mut there = several.iter().filter(|lock| lock.offset == Some(offset));
+                there.next().filter(|_| there.next().is_none())?
+            }
+        };
+        (!found.variable.is_per_cpu).then_some(&found.variable)
     }
 
     /// The lock of this type at this address of the index.
     pub fn at(&self, address: u64, lock_type: LockType) -> Option<&Variable> {
-        let end = self.0.partition_point(|variable| variable.address <= address);
-        let mut found = self.0[..end].iter().rev().take_while(|variable| variable.address == address);
+        let end = self.image.partition_point(|variable| variable.address <= address);
+        let mut found = self.image[..end].iter().rev().take_while(|variable| variable.address == address);
         found.find(|variable| variable.lock_type == lock_type)
     }
 
     /// What all variables are.
     pub fn claims(&self) -> impl Iterator<Item = &Claim> {
-        self.0.iter().map(|variable| &variable.claim)
+        let modules = self.modules.values().flatten().map(|lock| &lock.variable);
+        self.image.iter().chain(modules).map(|variable| &variable.claim)
     }
 }
 

@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/lima/target
 
-.PHONY: help setup build demo demo-lab test test-lockdep accuracy lint bench bench-acquisitions clean
+.PHONY: help setup build demo demo-lab test test-lockdep scoreboard accuracy lint bench bench-acquisitions clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -32,6 +32,12 @@ test-lockdep: setup ## Hold acquisitions against lock_stat, on a kernel of our o
 	@cargo build --release --locked --quiet --workspace --all-targets
 	@"$(CARGO_TARGET_DIR)/release/lima" lab build-kernel --version 6.1 --config lockdep
 	@cargo nextest run --release --workspace --run-ignored only -E 'binary(truth_lockdep) | binary(truth_objects)'
+
+scoreboard: setup ## Print how much of a broad load is resolved: on Debian's 6.1 and 6.12, and as lockdep knows it
+	@scripts/fetch-kernel.sh d61 d612
+	@cargo build --release --locked --quiet --workspace --all-targets
+	@"$(CARGO_TARGET_DIR)/release/lima" lab build-kernel --version 6.1 --config lockdep
+	@cargo nextest run --release --workspace --run-ignored all --success-output immediate -E 'binary(truth_objects)'
 
 lint: setup ## Check formatting, lints, dependencies and scripts
 	@scripts/lint.sh

@@ -43,7 +43,15 @@ SELECT
   t.cross_cpu_waits,
   t.cross_node,
   t.mode_changes,
-  t.longest_run
+  t.longest_run,
+  t.hold_octaves,
+  t.hold_counts,
+  t.wait_octaves,
+  t.wait_counts,
+  t.hold_max_tid,
+  t.hold_max_end_ns,
+  t.wait_max_tid,
+  t.wait_max_end_ns
 FROM acquisitions AS t
 LEFT JOIN sites AS s ON s.stack_id = t.stack_id
 LEFT JOIN symbols AS y ON y.address = t.lock

@@ -3,7 +3,7 @@
 //! It works on one thread: a report should not take the processors away from what is being looked at, and most of a
 //! report's time is spent in one aggregation.
 
-use crate::histograms::{merge_histograms, wait_quantile};
+use crate::histograms::{merge_histograms, octave_quantile, wait_quantile};
 use anyhow::{Context, Result, anyhow};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -40,6 +40,7 @@ impl Engine {
         let context = SessionContext::new_with_config(config);
         context.register_udaf(merge_histograms());
         context.register_udf(wait_quantile());
+        context.register_udf(octave_quantile());
         let runtime =
             tokio::runtime::Builder::new_current_thread().build().context("start the engine of the report")?;
         Ok(Self { context, runtime })

@@ -31,7 +31,7 @@ impl Analysis {
             acquisitions: false,
             sort,
             filters: query.filters.clone(),
-            rows: self.with_frames(rows),
+            rows: self.with_frames(self.with_chains(rows)?),
             whole: Sums { rows: waits, waits, wait_ns_total, ..Sums::default() },
             cut: Sums {
                 rows: cut,

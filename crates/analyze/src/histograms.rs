@@ -1,4 +1,4 @@
-//! The two functions that the statements have beyond SQL: adding histograms up, and reading percentiles from them.
+//! The functions that the statements have beyond SQL: adding histograms up, and reading percentiles from them.
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, ListArray, ListBuilder, StructArray, UInt16Builder, UInt64Array,
@@ -22,15 +22,35 @@ pub fn merge_histograms() -> AggregateUDF {
 
 /// `wait_quantile(histogram, q, min, max)`: as [`Histogram::quantile`].
 pub fn wait_quantile() -> ScalarUDF {
+    quantile("wait_quantile", |buckets, q, range| {
+        let mut histogram = Histogram::default();
+        buckets.iter().for_each(|&(bucket, waits)| histogram.add(bucket, waits));
+        range.and_then(|(min, max)| histogram.quantile(q, min, max))
+    })
+}
+
+/// `octave_quantile(histogram, q, min, max)`: as [`octave_quantile`](lima_model::histogram::octave_quantile).
+pub fn octave_quantile() -> ScalarUDF {
+    // The shortest and the longest may not have been measured.
+    quantile("octave_quantile", |octaves, q, range| {
+        let (min, max) = range.unwrap_or((0, u64::MAX));
+        lima_model::histogram::octave_quantile(octaves, q, min, max)
+    })
+}
+
+/// Reads a percentile from (bucket, count) in ascending order, and the shortest and the longest, where both are known.
+type Quantile = fn(&[(usize, u64)], f64, Option<(u64, u64)>) -> Option<u64>;
+
+fn quantile(name: &str, of: Quantile) -> ScalarUDF {
     let arguments = vec![DataType::Struct(histogram_fields()), DataType::Float64, DataType::UInt64, DataType::UInt64];
     create_udf(
-        "wait_quantile",
+        name,
         arguments,
         DataType::UInt64,
         Volatility::Immutable,
-        Arc::new(|arguments: &[ColumnarValue]| {
+        Arc::new(move |arguments: &[ColumnarValue]| {
             let arrays = ColumnarValue::values_to_arrays(arguments)?;
-            Ok(ColumnarValue::Array(Arc::new(quantiles(&arrays)?)))
+            Ok(ColumnarValue::Array(Arc::new(quantiles(&arrays, of)?)))
         }),
     )
 }
@@ -44,17 +64,16 @@ fn histogram_fields() -> Fields {
     Fields::from(vec![Field::new("buckets", buckets, false), Field::new("waits", waits, false)])
 }
 
-fn quantiles(arrays: &[ArrayRef]) -> Result<UInt64Array> {
+fn quantiles(arrays: &[ArrayRef], of: Quantile) -> Result<UInt64Array> {
     let histograms = arrays[0].as_struct();
     let (buckets, waits) = (histograms.column(0).as_list::<i32>(), histograms.column(1).as_list::<i32>());
     let q = arrays[1].as_primitive::<Float64Type>();
     let (min, max) = (arrays[2].as_primitive::<UInt64Type>(), arrays[3].as_primitive::<UInt64Type>());
     let quantile = |row| {
-        let mut histogram = Histogram::default();
-        for_each(buckets, waits, row, |bucket, waits| histogram.add(usize::from(bucket), waits));
-        (min.is_valid(row) && max.is_valid(row))
-            .then(|| histogram.quantile(q.value(row), min.value(row), max.value(row)))
-            .flatten()
+        let mut filled = Vec::new();
+        for_each(buckets, waits, row, |bucket, waits| filled.push((usize::from(bucket), waits)));
+        let range = (min.is_valid(row) && max.is_valid(row)).then(|| (min.value(row), max.value(row)));
+        of(&filled, q.value(row), range)
     };
     Ok((0..histograms.len()).map(quantile).collect())
 }

@@ -15,6 +15,7 @@
 mod about;
 mod acquisitions;
 mod analysis;
+mod chains;
 mod engine;
 mod events;
 pub mod filter;

@@ -12,7 +12,7 @@ pub fn column(name: &str, data_type: &DataType) -> Column {
         _ if matches!(data_type, DataType::List(_)) => Kind::Texts,
         _ if matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) => Kind::Text,
         "lock" | "address" => Kind::Address,
-        "tid" | "tgid" | "holder_tid" | "holder_tgid" | "cpu" | "errno" => Kind::Id,
+        "tid" | "tgid" | "holder_tid" | "holder_tgid" | "hold_max_tid" | "wait_max_tid" | "cpu" | "errno" => Kind::Id,
         _ if name.ends_with("stack_id") => Kind::Id,
         _ if name.ends_with("_ns") || name.contains("_ns_") => Kind::Ns,
         _ => Kind::Count,

@@ -1,6 +1,6 @@
 //! Questions to made-up traces.
 
-use lima_analyze::synthetic::{Synthetic, Total};
+use lima_analyze::synthetic::{Event, Synthetic, Total};
 use lima_analyze::{By, Filter, Interference, Query, Report, Rows, Value, Who};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use std::collections::BTreeMap;
@@ -155,6 +155,42 @@ fn single_waits_can_be_narrowed_sorted_and_cut() {
     assert_eq!(first(None), (120_000_000, 23_000_000));
     assert_eq!(first(Some("begin_ns")), (120_000_000, 23_000_000));
     assert_eq!(first(Some("unknown_ns")).0, 400_000_000);
+}
+
+#[test]
+fn what_a_holder_waited_for_itself() {
+    let mut trace = Synthetic::sample();
+    let model = trace.events[0].clone();
+    let wait = |tid: u32, lock: u64, begin_ns: u64, ns: u64, holder: Option<u32>| Event {
+        begin_ns,
+        parts: [ns, 0, 0, 0],
+        lock,
+        waiter: (format!("t{tid}"), tid, tid, 3),
+        holder: holder.map(|tid| (format!("t{tid}"), tid, tid)),
+        ..model.clone()
+    };
+    // A (1) holds lock 0x100; B (2) holds 0x200 and waits for 0x100; C (3) waits for 0x200. Before that, and for the same lock, B
+    // has waited, too, which is no link.
+    trace.events = vec![
+        wait(2, 0x100, 0, 50, Some(9)),
+        wait(2, 0x200, 110, 40, Some(8)),
+        wait(2, 0x100, 200, 1_000, Some(1)),
+        wait(3, 0x200, 100, 1_200, Some(2)),
+    ];
+    let query = Query { by: By::Event, filters: vec!["tid=3".parse().unwrap()], ..Query::default() };
+    let found = trace.analysis().unwrap().report(&query).unwrap();
+    let columns = [
+        "tid",
+        "holder_tid",
+        "holder_wait_ns",
+        "holder_wait_lock",
+        "holder_wait_holder_tid",
+        "holder_wait_holder_comm",
+    ];
+    assert_eq!(lines(&found.rows, &columns), "3 | 2 | 1000 | 256 | 1 | t1\n");
+    let query = Query { by: By::Event, filters: vec!["tid=2".parse().unwrap()], ..Query::default() };
+    let found = trace.analysis().unwrap().report(&query).unwrap();
+    assert_eq!(lines(&found.rows, &["holder_wait_ns"]), "-\n-\n-\n", "the holders of these waited for nothing");
 }
 
 #[test]
@@ -361,6 +397,22 @@ fn acquisitions_are_summed_up_and_a_lock_ends_with_its_life() {
     insta::assert_snapshot!(lines(&ask(By::Object).rows, &columns), @r#"
     futex_wake() | spinlock | 2 | 1007 | 0 | 1007 | 400000 | 1000
     do_renameat2() | mutex | 1 | 50 | 2 | 49 | 95000000 | 70000000
+    "#);
+    let columns = ["hold_ns_min", "hold_ns_p50", "hold_ns_p90", "hold_ns_p99", "hold_ns_p999", "hold_ns_max"];
+    // Of 49 holds 38 are of 8192 to 16383 ns, the 25th in the middle of them; the 49th alone is of 67 to 134 ms.
+    insta::assert_snapshot!(lines(&ask(By::Object).rows, &columns), @r#"
+    100 | 754 | 951 | 995 | 1000 | 1000
+    10000 | 14199 | 116508 | 70000000 | 70000000 | 70000000
+    "#);
+    let columns =
+        ["hold_max_tid", "hold_max_site", "hold_max_end_ns", "wait_max_tid", "wait_max_site", "wait_max_end_ns"];
+    insta::assert_snapshot!(lines(&ask(By::Object).rows, &columns), @r#"
+    101 | futex_wake+0x44 | 20000 | - | - | -
+    101 | do_renameat2+0x1a | 1500000000 | 202 | do_renameat2+0x1a | 800000000
+    "#);
+    insta::assert_snapshot!(lines(&ask(By::Type).rows, &["wait_ns_p50", "wait_ns_p99", "wait_ns_max"]), @r#"
+    - | - | 0
+    46777216 | 60000000 | 60000000
     "#);
     insta::assert_snapshot!(lines(&ask(By::Lock).rows, &["lock", "life", "acquisitions", "waits", "wait_ns_total"]), @r#"
     18446612682070040576 | 0 | 1000 | 0 | 0

@@ -45,6 +45,8 @@ END
             'take lock=box.spinlock by=spin_lock count=8000'
         record phases --type mutex -- sh /tmp/tell \
             'take lock=box.mutex by=mutex_lock count=11' mark 'take lock=box.mutex by=mutex_lock count=13'
+        record spilled --type mutex,spinlock --max-totals 64 --stats all -- sh /tmp/tell \
+            'take lock=array[*] by=spin_lock threads=8 count=300' 'take lock=box.mutex by=mutex_lock count=50'
         record stack --type mutex --stats stack -- sh /tmp/tell 'take lock=box.mutex by=mutex_lock count=40'"#
     );
     let output = drive("6.1", folder.path(), &[], &script);
@@ -80,6 +82,18 @@ END
     let phases = trace("phases");
     let of = |phase: &str| acquired(&phases, "lima_site_mutex_lock", &["--filter", &format!("phase={phase}")]);
     assert_eq!((of("start"), of("warm")), (11, 13));
+
+    // With room for 64 rows on each CPU most go through the buffer, and none is lost.
+    let spilled = trace("spilled");
+    let of = manifest(&spilled);
+    println!("{} {}", of["workings"], of["losses"]);
+    assert!(of["workings"]["acquisitions_spilled"].as_u64().unwrap() > 0, "{}", of["workings"]);
+    assert_eq!((&of["losses"]["acquisitions_full"], &of["losses"]["holds_lost"]), (&0.into(), &0.into()));
+    let counts = ["lima_site_array_spin_lock", "lima_site_mutex_lock"].map(|site| acquired(&spilled, site, &[]));
+    assert_eq!(counts, [2400, 50]);
+    let holds: u64 = column(&spilled, "acquisitions", "holds").iter().sum();
+    let acquisitions: u64 = column(&spilled, "acquisitions", "acquisitions").iter().sum();
+    assert!(holds <= acquisitions && holds * 100 >= acquisitions * 99, "{holds} holds of {acquisitions}");
 
     let stack = trace("stack");
     assert_eq!(acquired(&stack, "lima_site_mutex_lock", &[]), 40);

@@ -67,7 +67,7 @@ impl Histogram {
     }
 
     /// The buckets that hold waits, as (bucket, waits).
-    pub fn filled(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+    pub fn filled(&self) -> impl Iterator<Item = (usize, u64)> + Clone + '_ {
         self.counts.iter().copied().enumerate().filter(|&(_, waits)| waits > 0)
     }
 
@@ -75,24 +75,52 @@ impl Histogram {
     /// definition, placed inside its bucket by linear interpolation and kept within `min..=max`, which the totals
     /// know exactly. `None` when nothing was counted.
     pub fn quantile(&self, q: f64, min: u64, max: u64) -> Option<u64> {
-        let waits = self.waits();
-        if waits == 0 {
-            return None;
-        }
-        let rank = ((q * waits as f64).ceil() as u64).clamp(1, waits);
-        let mut below = 0;
-        for (bucket, count) in self.filled() {
-            if below + count >= rank {
-                let (low, high) = bounds(bucket);
-                let (low, high) = (low.max(min), high.min(max).max(low));
-                let part = (rank - below) as f64 / count as f64;
-                let ns = low as f64 + part * (high.saturating_sub(low)) as f64;
-                return Some((ns.round() as u64).clamp(min, max.max(min)));
-            }
-            below += count;
-        }
-        None
+        quantile(self.filled().map(|(bucket, waits)| (bounds(bucket), waits)), q, min, max)
     }
+}
+
+/// The number of buckets of holds and waits of acquisitions, one to each power of two: see [`octave_bounds`].
+pub const OCTAVES: usize = LAST_OCTAVE - FIRST_OCTAVE + 1;
+
+/// The octave that a hold or wait of `ns` nanoseconds is counted in.
+pub const fn octave_of(ns: u64) -> usize {
+    let octave = (u64::BITS - (ns >> FIRST_OCTAVE).leading_zeros()) as usize;
+    if octave < OCTAVES { octave } else { OCTAVES - 1 }
+}
+
+/// As [`bounds`], where acquisitions are counted: bucket 0 is up to 63 ns, bucket `b` from 2^(b+5) ns to twice that, the last
+/// one all above. What does not exist counts as the last one.
+pub const fn octave_bounds(octave: usize) -> (u64, u64) {
+    match octave {
+        0 => (0, (1 << FIRST_OCTAVE) - 1),
+        _ if octave < OCTAVES - 1 => (1 << (octave + FIRST_OCTAVE - 1), (1 << (octave + FIRST_OCTAVE)) - 1),
+        _ => (1 << (OCTAVES + FIRST_OCTAVE - 2), u64::MAX),
+    }
+}
+
+/// As [`Histogram::quantile`], of (octave, count) in ascending order: less than twice the exact one, and more than half of it.
+pub fn octave_quantile(octaves: &[(usize, u64)], q: f64, min: u64, max: u64) -> Option<u64> {
+    quantile(octaves.iter().map(|&(octave, count)| (octave_bounds(octave), count)), q, min, max)
+}
+
+/// `buckets`: (lowest, highest) and how many lie between them, ascending.
+fn quantile(buckets: impl Iterator<Item = ((u64, u64), u64)> + Clone, q: f64, min: u64, max: u64) -> Option<u64> {
+    let all: u64 = buckets.clone().map(|(_, count)| count).sum();
+    if all == 0 {
+        return None;
+    }
+    let rank = ((q * all as f64).ceil() as u64).clamp(1, all);
+    let mut below = 0;
+    for ((low, high), count) in buckets {
+        if below + count >= rank {
+            let (low, high) = (low.max(min), high.min(max).max(low));
+            let part = (rank - below) as f64 / count as f64;
+            let ns = low as f64 + part * (high.saturating_sub(low)) as f64;
+            return Some((ns.round() as u64).clamp(min, max.max(min)));
+        }
+        below += count;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -108,6 +136,23 @@ mod tests {
             assert_eq!(bucket_of(bounds(bucket - 1).1), bucket - 1);
         }
         assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn octaves_touch_and_do_not_overlap() {
+        for octave in 1..OCTAVES {
+            assert_eq!(octave_bounds(octave - 1).1 + 1, octave_bounds(octave).0, "before octave {octave}");
+            assert_eq!(octave_of(octave_bounds(octave).0), octave);
+            assert_eq!(octave_of(octave_bounds(octave - 1).1), octave - 1);
+        }
+        // The kernel side says the same (`octave_of` in `sums.bpf.h`).
+        assert_eq!(octave_of(u64::MAX), OCTAVES - 1);
+        assert_eq!(octave_bounds(1), (64, 127));
+        assert_eq!(octave_bounds(OCTAVES - 1), (1 << 36, u64::MAX));
+        assert_eq!(octave_bounds(usize::MAX), octave_bounds(OCTAVES - 1));
+        assert_eq!(octave_quantile(&[], 0.5, 0, 9), None);
+        assert_eq!(octave_quantile(&[(0, 1), (5, 98), (31, 1)], 0.5, 10, 1 << 40), Some(1536));
+        assert_eq!(octave_quantile(&[(0, 1), (5, 98), (31, 1)], 1.0, 10, 1 << 40), Some(1 << 40));
     }
 
     proptest! {

@@ -206,6 +206,9 @@ pub struct Workings {
     /// Acquisitions by LIMA's own process; they are left out.
     #[serde(default)]
     pub own_acquisitions: u64,
+    /// Acquisitions and ends of holds for which the kernel side's sums had no room, added up by the recorder instead.
+    #[serde(default)]
+    pub acquisitions_spilled: u64,
 }
 
 /// The manifest.

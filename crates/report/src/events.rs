@@ -48,6 +48,9 @@ fn block(about: &About, rows: &Rows, row: usize) -> String {
     );
     line("holder", &holder(rows, row));
     line("held", &held(rows, row));
+    if let Some(text) = chain(rows, row) {
+        line("besides", &text);
+    }
     for (label, column) in [
         ("waiting in", "stack"),
         ("called from", "user_stack"),
@@ -101,6 +104,18 @@ fn holder(rows: &Rows, row: usize) -> String {
         (true, "unknown") => "unknown".to_owned(),
         (true, tenant) => format!("of tenant {} (found by {method})", escape::terminal(tenant)),
     }
+}
+
+/// What the holder was waiting for itself.
+fn chain(rows: &Rows, row: usize) -> Option<String> {
+    let text = |column| escape::terminal(rows.text(row, column));
+    let ns = rows.number(row, "holder_wait_ns");
+    let holder = match rows.number(row, "holder_wait_holder_tid") {
+        0 => "nobody that is known".to_owned(),
+        tid => format!("{}, thread {tid}", text("holder_wait_holder_comm")),
+    };
+    let what = format!("the holder itself waited {} for {}", duration(ns), text("holder_wait_object"));
+    (ns > 0).then(|| format!("{what} at {:#x}, held by {holder}", rows.number(row, "holder_wait_lock")))
 }
 
 /// How long who held the lock.

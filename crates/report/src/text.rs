@@ -63,6 +63,8 @@ const ACQUISITION_MEASURES: &[Shown] = &[
     Shown::As("failed", "failed"),
     Shown::As("hold_ns_total", "held"),
     Shown::As("hold_ns_avg", "avg"),
+    Shown::As("hold_ns_p50", "p50"),
+    Shown::As("hold_ns_p99", "p99"),
     Shown::As("hold_ns_max", "longest"),
     Shown::As("waits", "waits"),
     Shown::As("wait_ns_total", "waited"),
@@ -86,6 +88,7 @@ const INSTANCE_ACQUISITION_MEASURES: &[&str] =
 const ASKED: &[(Stat, &[Shown])] = &[
     (Stat::CrossCpu, &[Shown::As("cross_cpu", "other CPU"), Shown::As("cross_cpu_waits", "and waited")]),
     (Stat::CrossNode, &[Shown::As("cross_node", "other node")]),
+    (Stat::WaitHist, &[Shown::As("wait_ns_p50", "p50 wait"), Shown::As("wait_ns_p99", "p99 wait")]),
     (Stat::ReaderWriter, &[Shown::As("mode_changes", "r/w changes")]),
     (Stat::Batch, &[Shown::As("longest_run", "in a row")]),
 ];
@@ -100,6 +103,7 @@ fn acquisition_measures(about: &About, by: By) -> Vec<Shown> {
         Shown::As("waits", _) => of_waits,
         Shown::As("wait_ns_total" | "wait_ns_max", _) => has(Stat::Wait),
         Shown::As("hold_ns_total" | "hold_ns_avg" | "hold_ns_max", _) => has(Stat::Hold),
+        Shown::As("hold_ns_p50" | "hold_ns_p99", _) => has(Stat::HoldHist),
         _ => true,
     });
     if !options.sample.is_empty() {
@@ -150,8 +154,37 @@ pub fn report(about: &About, report: &Report, width: Option<usize>) -> String {
         };
         let _ = writeln!(out, "{rows}, {rest} (--top 0 shows all)");
     }
+    if report.acquisitions {
+        let longest = longest(&report.rows);
+        if !longest.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&longest);
+    }
     out.push('\n');
     out.push_str(&frame::foot(about));
+    out
+}
+
+/// Of the rows that are shown, the longest hold and the longest wait: whose, where and when.
+fn longest(rows: &Rows) -> String {
+    let mut out = String::new();
+    for (what, of, ended) in [("hold", "hold", "let go"), ("wait", "wait", "over")] {
+        let ns = |row: &usize| rows.number(*row, &format!("{of}_ns_max"));
+        let has = |row: &usize| ns(row) > 0 && !rows.text(*row, &format!("{of}_max_site")).is_empty();
+        // Of rows that are equal the first.
+        let Some(row) = (0..rows.rows.len()).rev().filter(has).max_by_key(ns) else { continue };
+        let text = |name: &str| escape::terminal(rows.text(row, name));
+        let object = if rows.position("object").is_some() { format!(", {}", text("object")) } else { String::new() };
+        let _ = writeln!(
+            out,
+            "the longest {what} above: {}{object}, thread {}, at {}, {ended} {:.3} s after the start",
+            duration(ns(&row)),
+            rows.number(row, &format!("{of}_max_tid")),
+            text(&format!("{of}_max_site")),
+            rows.number(row, &format!("{of}_max_end_ns")) as f64 / 1e9,
+        );
+    }
     out
 }
 
@@ -241,6 +274,8 @@ const SORTABLE: &[(&str, &str)] = &[
     ("sleep_ns_total", "asleep"),
     ("holds", "holds"),
     ("hold_ns_min", "shortest"),
+    ("hold_ns_p90", "p90"),
+    ("hold_ns_p999", "p99.9"),
     ("locks", "locks"),
     ("objects", "objects"),
 ];

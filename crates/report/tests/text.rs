@@ -184,6 +184,9 @@ fn by_instance_it_is_said_who_shares_it() {
     dentry "\u{1b}[31mred" of ext4 8:1  do_renameat2()  mutex     shared by a, b        50  95.0 ms      3  101 ms
     0xffff888000002000                  futex_wake()    spinlock  private to a           7   200 us      0       0
 
+    the longest hold above: 70.0 ms, do_renameat2(), thread 101, at do_renameat2+0x1a, let go 1.500 s after the start
+    the longest wait above: 60.0 ms, do_renameat2(), thread 202, at do_renameat2+0x1a, over 0.800 s after the start
+
     complete: nothing was lost
     "#);
 }
@@ -296,10 +299,28 @@ fn acquisitions_by_object() {
     made-up.lima: box, Linux 6.18.44, 2 CPUs, 2.00 s recorded
     1,057 acquisitions, held for 95.4 ms in all; 101 ms waited in 3 waits
 
-    object          type      acquired  a second  failed     held      avg  longest  waits  waited      max  shared  found by
-    futex_wake()    spinlock     1,007       504       0   400 us   397 ns  1.00 us      0       0        0  0 of 2  caller
-    do_renameat2()  mutex           50        25       2  95.0 ms  1.94 ms  70.0 ms      3  101 ms  60.0 ms  1 of 1  caller
+    object          type      acquired  a second  failed     held      avg      p50      p99  longest  waits  waited      max  shared  found by
+    futex_wake()    spinlock     1,007       504       0   400 us   397 ns   754 ns   995 ns  1.00 us      0       0        0  0 of 2  caller
+    do_renameat2()  mutex           50        25       2  95.0 ms  1.94 ms  14.2 us  70.0 ms  70.0 ms      3  101 ms  60.0 ms  1 of 1  caller
+
+    the longest hold above: 70.0 ms, do_renameat2(), thread 101, at do_renameat2+0x1a, let go 1.500 s after the start
+    the longest wait above: 60.0 ms, do_renameat2(), thread 202, at do_renameat2+0x1a, over 0.800 s after the start
 
     complete: nothing was lost
     "#);
+}
+
+#[test]
+fn a_wait_for_one_that_waits_itself() {
+    let mut trace = Synthetic::sample();
+    let (holder, first) = (trace.events[0].holder.clone().unwrap(), trace.events[0].clone());
+    let mut next = first.clone();
+    (next.lock, next.waiter.0, next.waiter.1, next.holder) =
+        (0xffff_8880_0000_2000, holder.0, holder.1, Some(("dd\u{1b}[31m".into(), 7, 7)));
+    trace.events = vec![first, next];
+    let query = Query { filters: vec!["tid=101".parse().unwrap()], ..by(By::Event) };
+    let text = report(&trace, &query, None);
+    let line = text.lines().find(|line| line.contains("besides")).unwrap();
+    let expected = r"besides   the holder itself waited 20.0 ms for inode_cache+0x98 at 0xffff888000002000, held by dd\u{1b}[31m, thread 7";
+    assert_eq!(line.trim_start(), expected);
 }

@@ -2,7 +2,7 @@
 
 use super::{Synthetic, lists};
 use anyhow::Result;
-use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array, UInt64Array, new_null_array};
+use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use arrow::datatypes::{DataType, UInt16Type, UInt64Type};
 use lima_model::Table;
 use std::sync::Arc;
@@ -35,6 +35,10 @@ pub struct Acquired {
     pub moves: [u64; 4],
     /// Most acquisitions in a row by one CPU.
     pub longest_run: u32,
+    /// The histograms of holds and of waits: octaves, and how many are in each.
+    pub octaves: [&'static [(u16, u64)]; 2],
+    /// Thread of the longest hold and when it ended, and the same of the longest wait.
+    pub longest: [Option<(u32, u64)>; 2],
 }
 
 impl Synthetic {
@@ -53,6 +57,8 @@ impl Synthetic {
             waits: [1, 1_000 * us, 1_000 * us, 1_000 * us],
             moves: [12, 1, 0, 0],
             longest_run: 9,
+            octaves: [&[(8, 38), (21, 1)], &[(14, 1)]],
+            longest: [Some((101, 1_500_000 * us)), Some((102, 700_000 * us))],
             ..Acquired::default()
         };
         let others = Acquired {
@@ -61,6 +67,8 @@ impl Synthetic {
             hold_ns: [5_000 * us, 100 * us, 2_000 * us],
             waits: [2, 100_000 * us, 40_000 * us, 60_000 * us],
             moves: [8, 2, 0, 0],
+            octaves: [&[(11, 9), (15, 1)], &[(20, 2)]],
+            longest: [Some((201, 1_600_000 * us)), Some((202, 800_000 * us))],
             ..mutex
         };
         let first = Acquired {
@@ -71,9 +79,11 @@ impl Synthetic {
             tenant: 3,
             counts: [1_000, 0, 1_000],
             hold_ns: [200 * us, 100, us],
+            octaves: [&[(1, 10), (4, 990)], &[]],
+            longest: [Some((101, 20 * us)), None],
             ..Acquired::default()
         };
-        let second = Acquired { life: 1, counts: [7, 0, 7], ..first };
+        let second = Acquired { life: 1, counts: [7, 0, 7], octaves: [&[(4, 7)], &[]], ..first };
         self.acquired = vec![mutex, others, first, second];
         self
     }
@@ -87,6 +97,20 @@ impl Synthetic {
         };
         let texts = |value: fn(&Acquired) -> &str| -> ArrayRef {
             Arc::new(StringArray::from_iter_values(rows.iter().map(value)))
+        };
+        let octaves = |which: usize| {
+            let of = |row: &Acquired| row.octaves[which].iter().map(|&(octave, _)| octave).collect();
+            lists::<UInt16Type>(rows.iter().map(of), DataType::UInt16)
+        };
+        let counts = |which: usize| {
+            let of = |row: &Acquired| row.octaves[which].iter().map(|&(_, count)| count).collect();
+            lists::<UInt64Type>(rows.iter().map(of), DataType::UInt64)
+        };
+        let longest_by = |which: usize| -> ArrayRef {
+            Arc::new(rows.iter().map(|row| row.longest[which].map(|(tid, _)| tid)).collect::<UInt32Array>())
+        };
+        let longest_end = |which: usize| -> ArrayRef {
+            Arc::new(rows.iter().map(|row| row.longest[which].map(|(_, end_ns)| end_ns)).collect::<UInt64Array>())
         };
         Ok(RecordBatch::try_new(
             Table::Acquisitions.schema(),
@@ -116,14 +140,14 @@ impl Synthetic {
                 u64s(|row| row.moves[2]),
                 u64s(|row| row.moves[3]),
                 u32s(|row| row.longest_run),
-                lists::<UInt16Type>(rows.iter().map(|_| vec![4]), DataType::UInt16),
-                lists::<UInt64Type>(rows.iter().map(|row| vec![row.counts[2]]), DataType::UInt64),
-                lists::<UInt16Type>(rows.iter().map(|_| vec![]), DataType::UInt16),
-                lists::<UInt64Type>(rows.iter().map(|_| vec![]), DataType::UInt64),
-                new_null_array(&DataType::UInt32, rows.len()),
-                new_null_array(&DataType::UInt64, rows.len()),
-                new_null_array(&DataType::UInt32, rows.len()),
-                new_null_array(&DataType::UInt64, rows.len()),
+                octaves(0),
+                counts(0),
+                octaves(1),
+                counts(1),
+                longest_by(0),
+                longest_end(0),
+                longest_by(1),
+                longest_end(1),
             ],
         )?)
     }

@@ -3,7 +3,7 @@
 use super::memory::Memory;
 use super::skeleton::types::{bss as Shared, settings};
 use super::skeleton::{AcquisitionsSkel, AcquisitionsSkelBuilder, OpenAcquisitionsSkel};
-use super::{hooks, types};
+use super::{hooks, spilled, types};
 use crate::contention::slots::SlotTable;
 use crate::contention::types::stack_record;
 use crate::contention::{self, Error, Plain, plain, read_plain, wait_for_programs};
@@ -15,6 +15,7 @@ use lima_model::machinery::{Part, part};
 use lima_model::manifest::{Hook, Program};
 use lima_model::{LockType, Stat};
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 use std::mem::{MaybeUninit, offset_of};
 use std::os::fd::AsFd;
@@ -25,6 +26,8 @@ use std::rc::Rc;
 unsafe impl Plain for types::sum {}
 // SAFETY: as above.
 unsafe impl Plain for types::birth {}
+// SAFETY: as above.
+unsafe impl Plain for types::spill {}
 // SAFETY: as above.
 unsafe impl Plain for types::place {}
 // SAFETY: as above.
@@ -40,6 +43,8 @@ pub struct Records {
     pub births: Vec<types::birth>,
     /// Stacks that may be new, from the site on, with the memory from there on.
     pub stacks: Vec<Box<stack_record>>,
+    /// What the sums had no room for; the collector adds it to what is taken.
+    spilled: Vec<types::spill>,
 }
 
 /// What a time bucket came to. The same key may stand there several times: each CPU has its own sums.
@@ -60,6 +65,10 @@ pub struct Collector<'obj> {
     generation: u32,
     cpus: usize,
     sum_bits: u32,
+    /// What is measured, as the programs know it.
+    stats: u32,
+    /// What the sums had no room for, by the tag of its time bucket.
+    spilled: HashMap<u32, Taken>,
 }
 
 impl fmt::Debug for Collector<'_> {
@@ -101,8 +110,20 @@ impl<'obj> Collector<'obj> {
         let ring = ring_buffer(&skeleton, &records)?;
         write_places(&skeleton, &options.profile.lock_places)?;
         let links = hooks::attach(&skeleton, &mut hooks, &mut notes);
-        let mut collector =
-            Self { ring, records, sums, _links: links, skeleton, hooks, notes, generation: 1, cpus, sum_bits };
+        let mut collector = Self {
+            ring,
+            records,
+            sums,
+            _links: links,
+            skeleton,
+            hooks,
+            notes,
+            generation: 1,
+            cpus,
+            sum_bits,
+            stats: stat_bits(options),
+            spilled: HashMap::new(),
+        };
         collector.share(|shared| &raw mut shared.generation, 1);
         collector.share(|shared| &raw mut shared.recording, 1);
         Ok(collector)
@@ -114,26 +135,36 @@ impl<'obj> Collector<'obj> {
     /// When the ring buffer cannot be read.
     pub fn records(&mut self) -> Result<Records, Error> {
         self.ring.consume().map_err(Error::map("read the buffer of initialisations"))?;
-        Ok(self.records.take())
+        let mut records = self.records.take();
+        let stats = self.stats;
+        for spill in records.spilled.drain(..) {
+            self.spilled.entry(spill.tag).or_default().push(spilled::sum(&spill, stats));
+        }
+        Ok(records)
     }
 
-    /// Ends the time bucket and takes out what was summed up in it.
-    pub fn take(&mut self) -> Taken {
+    /// Ends the time bucket; what was summed up in it waits to be [taken](Self::take), before the next turn.
+    pub fn turn(&mut self) -> u32 {
         let old = self.generation;
         // Never 0, which is what unused slots say.
         self.generation = old.wrapping_add(1) & GENERATIONS;
         self.generation = self.generation.max(1 + (old & 1));
         self.share(|shared| &raw mut shared.generation, self.generation);
         wait_for_programs();
-        self.read(old)
+        old
     }
 
-    fn read(&self, generation: u32) -> Taken {
+    /// Takes out what was summed up in a bucket that [`turn`](Self::turn) has ended. What found no room there is among it
+    /// when its [records](Self::records) were read since.
+    pub fn take(&mut self, bucket: u32) -> Taken {
         let half = self.cpus << self.sum_bits;
-        let first = half * (generation & 1) as usize;
-        let ready = generation << 1 | 1;
+        let first = half * (bucket & 1) as usize;
+        let ready = bucket << 1 | 1;
         let is_ready = |&index: &usize| self.sums.peek(index, offset_of!(types::sum, tag)) == Some(ready);
-        (first..first + half).filter(is_ready).filter_map(|index| self.sums.get(index)).collect()
+        let mut taken: Taken =
+            (first..first + half).filter(is_ready).filter_map(|index| self.sums.get(index)).collect();
+        taken.extend(self.spilled.remove(&ready).unwrap_or_default());
+        taken
     }
 
     /// Ends the recording; what was collected can still be taken. The programs stay attached until this is dropped:
@@ -143,9 +174,9 @@ impl<'obj> Collector<'obj> {
         wait_for_programs();
     }
 
-    /// What was lost, by cause; how many releases had no acquisition; and what the recorder itself acquired.
-    pub fn losses(&self) -> (Vec<(Loss, u64)>, u64, u64) {
-        const CAUSES: [Option<Loss>; 16] = [
+    /// What was lost, by cause; and how many releases had no acquisition.
+    pub fn losses(&self) -> (Vec<(Loss, u64)>, u64) {
+        const CAUSES: [Option<Loss>; 17] = [
             Some(Loss::AcquisitionsFull),
             Some(Loss::HoldsFull),
             None,
@@ -162,14 +193,25 @@ impl<'obj> Collector<'obj> {
             Some(Loss::ChosenFull),
             Some(Loss::AcquiredStacksFull),
             Some(Loss::SlowPathsFull),
+            None,
         ];
+        let counters = self.counters();
+        let losses = CAUSES.iter().zip(counters).filter_map(|(cause, count)| Some(((*cause)?, count))).collect();
+        (losses, counters[2])
+    }
+
+    /// How often the recorder itself acquired a lock, and how often the sums had no room.
+    pub fn no_losses(&self) -> (u64, u64) {
+        let counters = self.counters();
+        (counters[12], counters[16])
+    }
+
+    fn counters(&self) -> [u64; 17] {
         let counters = self.skeleton.maps.bss_data.as_deref().map(|shared| {
             // SAFETY: a valid, aligned field of the memory shared with the kernel; counters only grow.
             unsafe { ptr::read_volatile(&raw const shared.acquisition_counters) }
         });
-        let counters = counters.unwrap_or_default();
-        let losses = CAUSES.iter().zip(counters).filter_map(|(cause, count)| Some(((*cause)?, count))).collect();
-        (losses, counters[2], counters[12])
+        counters.unwrap_or_default()
     }
 
     /// The lock functions that are traced, or could not be.
@@ -209,6 +251,10 @@ fn sum_bits(most: u32, cpus: usize) -> u32 {
 /// Whether a statistic compares an acquisition with the last one of the same lock.
 fn of_moves(stat: Stat) -> bool {
     matches!(stat, Stat::CrossCpu | Stat::CrossNode | Stat::ReaderWriter | Stat::Batch)
+}
+
+fn stat_bits(options: &contention::Options) -> u32 {
+    options.profile.stats.iter().fold(0, |bits, &stat| bits | stat as u32)
 }
 
 fn configure(
@@ -259,7 +305,7 @@ fn configure(
     acquiring.sum_bits = sum_bits;
     acquiring.life_bits = LIFE_BITS;
     acquiring.place_bits = PLACE_BITS;
-    acquiring.stats = profile.stats.iter().fold(0, |bits, &stat| bits | stat as u32);
+    acquiring.stats = stat_bits(options);
     // No process has the largest number.
     acquiring.own_tgid = if profile.own { u32::MAX } else { std::process::id() };
     acquiring.births = profile.sample.is_empty().into();
@@ -344,7 +390,7 @@ const RANGES: usize = 128;
 
 /// These numbers with what the header calls them, for the test of both sides.
 #[cfg(test)]
-pub(super) const DEFINED: [(&str, u64); 11] = [
+pub(super) const DEFINED: [(&str, u64); 12] = [
     ("PLACE_READY", PLACE_READY as u64),
     ("PLACE_WRAPPER", PLACE_WRAPPER as u64),
     ("PLACE_CHOSEN", PLACE_CHOSEN as u64),
@@ -352,6 +398,7 @@ pub(super) const DEFINED: [(&str, u64); 11] = [
     ("PLACE_MACHINERY", PLACE_MACHINERY as u64),
     ("RANGES", RANGES as u64),
     ("RECORD_BIRTH", RECORD_BIRTH as u64),
+    ("RECORD_SPILL", RECORD_SPILL as u64),
     ("STAT_WAIT", Stat::Wait as u64),
     ("STAT_HOLD_HIST", Stat::HoldHist as u64),
     ("STAT_STACK", Stat::Stack as u64),
@@ -367,8 +414,9 @@ fn ring_buffer<'obj>(
     let take = move |bytes: &[u8]| {
         let mut records = records.borrow_mut();
         // The kinds of records differ in size.
-        match read_plain::<types::birth>(bytes) {
-            Some(birth) if birth.kind == RECORD_BIRTH => records.births.push(birth),
+        match (read_plain::<types::birth>(bytes), read_plain::<types::spill>(bytes)) {
+            (Some(birth), _) if birth.kind == RECORD_BIRTH => records.births.push(birth),
+            (_, Some(spill)) if spill.kind == RECORD_SPILL => records.spilled.push(spill),
             // Without anything to learn from it, the memory is left off.
             _ => {
                 let mut whole = [0; size_of::<stack_record>()];
@@ -385,6 +433,7 @@ fn ring_buffer<'obj>(
 
 /// `bpf/acquisitions.h`.
 const RECORD_BIRTH: u32 = 16;
+const RECORD_SPILL: u32 = 17;
 
 #[cfg(test)]
 mod tests {

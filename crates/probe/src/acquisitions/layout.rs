@@ -1,13 +1,14 @@
 //! The Rust side of the records against the numbers that the C side asserts.
 
-use super::collector::DEFINED;
-use super::types::{acquiring, birth, known_stack, last, life, place, slow_path, sum};
+use super::types::{acquiring, birth, known_stack, last, life, place, slow_path, spill, sum};
+use super::{collector, spilled};
 use std::mem::offset_of;
 
 #[test]
 fn sizes_and_offsets_are_those_of_the_kernel_side() {
     let sizes = [
         ("sum", size_of::<sum>()),
+        ("spill", size_of::<spill>()),
         ("last", size_of::<last>()),
         ("place", size_of::<place>()),
         ("known_stack", size_of::<known_stack>()),
@@ -32,7 +33,7 @@ fn sizes_and_offsets_are_those_of_the_kernel_side() {
 #[test]
 fn numbers_that_both_sides_name_are_the_same() {
     let header = include_str!("../bpf/acquisitions.h");
-    for (name, number) in DEFINED {
+    for (name, number) in collector::DEFINED.into_iter().chain(spilled::DEFINED) {
         let line = header.lines().find_map(|line| line.strip_prefix("#define ")?.strip_prefix(name)?.strip_prefix(' '));
         let value = line.and_then(|line| line.split(' ').next()).unwrap_or_else(|| panic!("{name} is not defined"));
         assert_eq!(value.trim_end_matches('U').parse(), Ok(number), "{name}");

@@ -8,6 +8,7 @@ mod hooks;
 #[cfg(test)]
 mod layout;
 mod memory;
+mod spilled;
 
 pub use collector::{Collector, Records, Sum, Taken};
 pub use hooks::lock_functions;
@@ -20,5 +21,5 @@ mod skeleton {
 
 /// The records that the kernel side writes, generated from `bpf/acquisitions.h`.
 pub mod types {
-    pub use super::skeleton::types::{acquiring, birth, known_stack, last, life, place, range, slow_path, sum};
+    pub use super::skeleton::types::{acquiring, birth, known_stack, last, life, place, range, slow_path, spill, sum};
 }

@@ -20,8 +20,9 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Named here so that BTF, and with it the Rust side, knows the record. */
+/* Named here so that BTF, and with it the Rust side, knows the records. */
 const struct birth *birth_record __attribute__((unused));
+const struct spill *spill_record __attribute__((unused));
 
 /* Set before loading, beside the settings. */
 const volatile struct acquiring acquiring = {};
@@ -29,7 +30,7 @@ const volatile struct acquiring acquiring = {};
 /* Which of the two halves of the sums the programs write, as in maps.bpf.h; not 0 while it is recorded. */
 volatile __u32 generation = 0;
 
-/* Initialisations, and stacks that may be new. Read by the recorder. Full: counted. */
+/* Initialisations, stacks that may be new, and what the sums had no room for. Read by the recorder. Full: counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20);
@@ -48,6 +49,7 @@ static __always_inline void count_acq(enum acquisition_counter which)
 #include "blame.bpf.h"
 #include "sums.bpf.h"
 #include "lasts.bpf.h"
+#include "spill.bpf.h"
 #include "lives.bpf.h"
 #include "places.bpf.h"
 #define WHOLE_STACKS (acquiring.stats & STAT_STACK)
@@ -207,7 +209,7 @@ static __always_inline void add_acquisition(struct call *call, bool got, __u64 w
 	struct sum *sum = sum_of(&call->key, call->cpu);
 
 	if (!sum) {
-		count_acq(ACQ_SUMS_FULL);
+		spill_acquisition(&call->key, got, call->cpu, wait_ns, call->task->pid, end_ns);
 		return;
 	}
 	if (got)
@@ -278,7 +280,7 @@ static __always_inline int released(void *ctx, __u8 lock_type, __u8 mode)
 		return 0;
 	}
 	now = bpf_ktime_get_ns();
-	end_hold(held, call.cpu, now);
+	end_hold(held, &call, now);
 	blame_until(find_contest(contest_key(call.key.lock, call.key.lock_type)), held->tenant, held->got_ns, now);
 	free_held(held);
 	return 0;
@@ -362,7 +364,7 @@ int on_downgrade_write(void *ctx)
 		return 0;
 	}
 	now = bpf_ktime_get_ns();
-	end_hold(held, call.cpu, now);
+	end_hold(held, &call, now);
 	blame_until(find_contest(contest_key(call.key.lock, call.key.lock_type)), held->tenant, held->got_ns, now);
 	who = holder_of(call.task, LOCK_RWSEM, MODE_READ, call.key.context, call.part);
 	read = claim_held(call.key.lock, who);

@@ -66,6 +66,32 @@ struct sum {
 	__u32 wait_octaves[OCTAVES];
 };
 
+/* An acquisition or the end of a hold for which the sums had no slot: the recorder adds it up. */
+#define SPILL_GOT 1U
+#define SPILL_FAILED 2U
+#define SPILL_HOLD 4U
+#define SPILL_CROSS_CPU 8U
+#define SPILL_CROSS_NODE 16U
+#define SPILL_MODE_CHANGE 32U
+struct spill {
+	__u32 kind;
+	__u32 tag; /* as in struct sum: of which time bucket */
+	__u64 lock;
+	__u64 site;
+	__u64 beyond;
+	__u64 tenant;
+	__u32 life;
+	__u8 lock_type;
+	__u8 mode;
+	__u8 context;
+	__u8 what; /* SPILL_* */
+	__u64 ns; /* of the hold, or of the wait */
+	__u64 end_ns;
+	__u32 tid;
+	__u32 run; /* acquisitions in a row by this CPU */
+};
+#define RECORD_SPILL 17
+
 /* The last acquisition of a lock. lock 0: free. */
 struct last {
 	__u64 lock;
@@ -157,14 +183,14 @@ struct acquiring {
 
 /* Counters of their own. */
 enum acquisition_counter {
-	ACQ_SUMS_FULL = 0, /* acquisitions that found no slot */
+	ACQ_SUMS_FULL = 0, /* acquisitions that found no slot, and no room in the ring buffer */
 	ACQ_HELD_FULL = 1, /* acquisitions whose hold found no slot */
 	ACQ_NOT_HELD = 2, /* releases of locks whose acquisition was not seen */
 	ACQ_HELD_TWICE = 3, /* acquisitions of locks whose release was not seen */
 	ACQ_NO_SITE = 4, /* acquisitions whose site could not be read */
 	ACQ_LIVES_FULL = 5, /* initialisations that found no slot */
 	ACQ_BIRTH_LOST = 6, /* initialisations that found no room in the ring buffer */
-	ACQ_HOLD_LOST = 7, /* holds that ended without a slot in the sums */
+	ACQ_HOLD_LOST = 7, /* holds that ended without either */
 	ACQ_LASTS_FULL = 8, /* acquisitions whose lock found no slot for its last acquisition */
 	ACQ_PLACES_FULL = 9, /* acquisitions at a place that found no slot */
 	ACQ_STACK_LOST = 10, /* acquisitions whose stack or caller could not be read */
@@ -173,10 +199,12 @@ enum acquisition_counter {
 	ACQ_CHOSEN_FULL = 13, /* acquisitions of locks that are wanted and found no slot among those that are chosen */
 	ACQ_STACKS_FULL = 14, /* acquisitions whose stack found no slot */
 	ACQ_SLOW_FULL = 15, /* slow paths that found no slot */
-	ACQ_COUNTERS = 16,
+	ACQ_SPILLED = 16, /* acquisitions and holds that went through the ring buffer: no loss */
+	ACQ_COUNTERS = 17,
 };
 
 _Static_assert(sizeof(struct sum) == 440, "");
+_Static_assert(sizeof(struct spill) == 72, "");
 _Static_assert(sizeof(struct last) == 16, "");
 _Static_assert(sizeof(struct place) == 16, "");
 _Static_assert(sizeof(struct known_stack) == 16, "");

@@ -77,23 +77,24 @@ static __always_inline void begin_hold(struct call *call, __u64 got_ns)
 }
 
 /* Adds a hold to the sums that its acquisition was added to. */
-static __always_inline void end_hold(struct held *held, __u32 cpu, __u64 now)
+static __always_inline void end_hold(struct held *held, const struct call *call, __u64 now)
 {
+	__u64 ns = now > held->since_ns ? now - held->since_ns : 0;
 	struct sum *sum = NULL;
 	struct held key;
 
 	if (!held->tag)
 		return; /* it did not pass the filters */
-	if (held->cpu == cpu && held->tag == (SUM_TAG(generation) | SUM_READY)) {
-		sum = sum_slot(cpu, held->tag, held->sum);
+	if (held->cpu == call->cpu && held->tag == (SUM_TAG(generation) | SUM_READY)) {
+		sum = sum_slot(call->cpu, held->tag, held->sum);
 	} else {
 		key = *held;
-		sum = sum_of(&key, cpu);
+		sum = sum_of(&key, call->cpu);
 	}
 	if (sum)
-		add_hold(sum, now > held->since_ns ? now - held->since_ns : 0, held->tid, now);
+		add_hold(sum, ns, held->tid, now);
 	else
-		count_acq(ACQ_HOLD_LOST);
+		spill_hold(held, call->key.context, ns, now);
 }
 
 /* A reader's hold that another task ends. The lock names the last one that came to read: when it is the only one, it is

@@ -32,38 +32,57 @@ static __always_inline struct last *last_of(__u64 lock)
 	return NULL;
 }
 
+/* What an acquisition is against the last one of the lock. */
+struct move {
+	__u32 run; /* acquisitions in a row by this CPU, 0: not known */
+	bool cross_cpu;
+	bool cross_node;
+	bool mode_change;
+};
+
 /* The lock is held: but for readers, nobody else is here. */
-static __always_inline void add_move(struct sum *sum, const struct held *key, __u32 cpu, bool waited)
+static __always_inline struct move move_of(const struct held *key, __u32 cpu)
 {
 	struct last *last = last_of(key->lock);
 	bool reads = key->mode == MODE_READ;
+	struct move move = {};
 	__u8 node = 0;
 
 	if (!last)
-		return;
+		return move;
 	if (acquiring.stats & STAT_CROSS_NODE)
 		node = bpf_get_numa_node_id();
 	if (last->cpu == (__u16)(cpu + 1)) {
 		last->run++;
 	} else {
-		if (last->cpu) {
-			add(&sum->cross_cpu, 1);
-			if (waited)
-				add(&sum->cross_cpu_waits, 1);
-			if ((acquiring.stats & STAT_CROSS_NODE) && last->node != node)
-				add(&sum->cross_node, 1);
-		}
+		move.cross_cpu = last->cpu;
+		move.cross_node = (acquiring.stats & STAT_CROSS_NODE) && last->cpu && last->node != node;
 		last->run = 1;
 		last->cpu = cpu + 1;
 		last->node = node;
 	}
-	if ((acquiring.stats & STAT_BATCH) && last->run > sum->longest_run)
-		sum->longest_run = last->run;
+	move.run = last->run;
 	if ((acquiring.stats & STAT_READER_WRITER) && last->mode != reads + 1) {
-		if (last->mode)
-			add(&sum->mode_changes, 1);
+		move.mode_change = last->mode;
 		last->mode = reads + 1;
 	}
+	return move;
+}
+
+static __always_inline void add_move(struct sum *sum, const struct held *key, __u32 cpu, bool waited)
+{
+	struct move move = move_of(key, cpu);
+
+	if (move.cross_cpu)
+		add(&sum->cross_cpu, 1);
+	if (move.cross_cpu && waited)
+		add(&sum->cross_cpu_waits, 1);
+	if (move.cross_node)
+		add(&sum->cross_node, 1);
+	if (move.mode_change)
+		add(&sum->mode_changes, 1);
+	if ((acquiring.stats & STAT_BATCH) && move.run > sum->longest_run)
+		sum->longest_run = move.run;
 }
 
 #endif

@@ -54,7 +54,7 @@ int on___rcu_read_unlock(struct pt_regs *regs)
 			count_acq(ACQ_NOT_HELD);
 		return 0;
 	}
-	end_hold(held, call.cpu, bpf_ktime_get_ns());
+	end_hold(held, &call, bpf_ktime_get_ns());
 	free_held(held);
 	return 0;
 }

@@ -4,7 +4,8 @@
  * two time buckets, so that nothing is shared. A program may be interrupted in
  * the middle of taking a slot by one that wants the same: a slot is claimed by
  * compare-and-exchange, and passed over while its key is not whole. So a key may
- * lie in two slots; the recorder adds them up.
+ * lie in two slots; the recorder adds them up. What finds no slot is sent to the
+ * recorder, one by one.
  */
 #ifndef LIMA_SUMS_H
 #define LIMA_SUMS_H
@@ -12,7 +13,7 @@
 #define SUM_WINDOW 8
 
 /* Written by the programs on lock functions, read by the recorder, which sets the size: 2 * cpus << sum_bits. Full: the
- * acquisition is counted as lost. */
+ * acquisition is sent (spill.bpf.h). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -91,7 +92,7 @@ static __always_inline __u32 octave_of(__u64 ns)
 {
 	__u32 octave = 0;
 
-	if (ns >> 38)
+	if (ns >> 37)
 		return OCTAVES - 1;
 	ns >>= 6;
 	if (!ns)

@@ -129,6 +129,7 @@ impl Counters {
             waits_spilled: self.0[Self::SPILLED],
             own_waits: self.0[Self::OWN],
             own_acquisitions: 0,
+            acquisitions_spilled: 0,
         }
     }
 }

@@ -7,9 +7,10 @@ use lima_model::{Context, LockType, Loss, Losses, Mode, escape};
 use std::collections::HashMap;
 
 impl Recorder<'_> {
-    /// Ends the time bucket of the acquisitions and gives its rows.
-    pub(super) fn acquired(&mut self) -> Vec<(AcquiredKey, AcquiredRow)> {
-        let taken = self.acquisitions.as_mut().map(|collector| collector.take()).unwrap_or_default();
+    /// The rows of a time bucket that has ended.
+    pub(super) fn acquired(&mut self, bucket: Option<u32>) -> Vec<(AcquiredKey, AcquiredRow)> {
+        let taken = self.acquisitions.as_mut().zip(bucket).map(|(collector, bucket)| collector.take(bucket));
+        let taken = taken.unwrap_or_default();
         let mut rows: HashMap<AcquiredKey, AcquiredRow> = HashMap::with_capacity(taken.len());
         for sum in &taken {
             let key = self.acquired_key(sum);
@@ -79,8 +80,10 @@ impl Recorder<'_> {
     /// Counts what the programs on lock functions lost.
     pub(super) fn count_missed(&mut self, losses: &mut Losses) {
         let Some(collector) = &self.acquisitions else { return };
-        let (causes, not_held, own) = collector.losses();
+        let (causes, not_held) = collector.losses();
+        let (own, spilled) = collector.no_losses();
         self.manifest.workings.own_acquisitions = own;
+        self.manifest.workings.acquisitions_spilled = spilled;
         causes.into_iter().for_each(|(cause, count)| losses.set(cause, count));
         // A release lacks its acquisition because a program was skipped, or found no room, or because the lock was
         // acquired before the recording began.

@@ -108,7 +108,17 @@ pub struct Recorder<'obj> {
     whole_stacks: bool,
     /// When the time bucket began.
     bucket_start: Instant,
+    /// A time bucket that has ended and is not written yet.
+    turned: Option<Turned>,
     phases: Vec<(u64, String)>,
+}
+
+/// A time bucket that has ended: when it began, and what the collectors call it.
+#[derive(Debug)]
+struct Turned {
+    start: Instant,
+    waits: u32,
+    acquisitions: Option<u32>,
 }
 
 impl<'obj> Recorder<'obj> {
@@ -182,6 +192,7 @@ impl<'obj> Recorder<'obj> {
             weights,
             whole_stacks: options.profile.measures(|stat| stat == Stat::Stack),
             bucket_start: started,
+            turned: None,
             phases: vec![(0, FIRST_PHASE.to_owned())],
         };
         recorder.find_sandboxes();
@@ -194,6 +205,7 @@ impl<'obj> Recorder<'obj> {
     /// # Errors
     /// When the collector fails or the trace cannot be written. What was written stays readable.
     pub fn pump(&mut self, until: Instant) -> Result<(), Error> {
+        self.write_turned(self.bucket / INSTANCES_SHARE)?;
         loop {
             let now = Instant::now();
             let tick = self.started + self.bucket * self.next_bucket;
@@ -223,16 +235,14 @@ impl<'obj> Recorder<'obj> {
         self.collector.detach();
         let duration = self.started.elapsed();
         // Nothing waits any more: reading may take its time.
-        let result = self.write_bucket(Instant::now(), self.bucket);
+        let result = self.write_turned(self.bucket).and_then(|()| {
+            self.turn(Instant::now())?;
+            self.write_turned(self.bucket)
+        });
         self.manifest.clock.duration_ns = nanoseconds(duration);
         self.manifest.exit_status = exit_status;
         self.manifest.ended = ended;
-        if let Err(error) = result {
-            self.fail(&error);
-            // The manifest is small and may still find its place.
-            let _ = self.writer.manifest(&self.manifest);
-            return Err(error);
-        }
+        result?;
         self.manifest.losses.set(Loss::StackUnknown, self.stacks.without_frames());
         self.manifest.complete = self.manifest.losses.is_none();
         for left in self.writer.finish(&self.manifest)? {
@@ -253,36 +263,53 @@ impl<'obj> Recorder<'obj> {
         self.manifest.notes.push(error.to_string());
     }
 
-    /// Begins a new phase: what comes from now on stands in time buckets of its own.
+    /// Begins a new phase: what comes from now on stands in time buckets of its own. What came before is written when the
+    /// recorder is [pumped](Self::pump) next, so that whoever asked need not wait for it.
     ///
     /// # Errors
     /// As [`pump`](Self::pump).
     pub fn mark(&mut self, phase: &str) -> Result<(), Error> {
-        self.end_bucket(Instant::now())?;
+        self.write_turned(self.bucket / INSTANCES_SHARE)?;
+        self.turn(Instant::now())?;
         self.phases.push((nanoseconds(self.bucket_start - self.started), phase.to_owned()));
         Ok(())
     }
 
     /// Ends a time bucket where the next one begins.
     fn end_bucket(&mut self, next: Instant) -> Result<(), Error> {
-        let result = self.write_bucket(next, self.bucket / INSTANCES_SHARE);
+        self.turn(next)?;
+        let result = self.write_turned(self.bucket / INSTANCES_SHARE);
         // A recorder that was held up does not make up for buckets in which it did not turn.
         let passed = self.started.elapsed().as_nanos() / self.bucket.as_nanos().max(1);
         self.next_bucket = u32::try_from(passed).unwrap_or(u32::MAX - 1) + 1;
-        if let Err(error) = &result {
-            self.fail(error);
-            let _ = self.writer.manifest(&self.manifest);
-        }
         result
     }
 
-    /// `longest`: how long to read which objects locks lie in.
-    fn write_bucket(&mut self, next: Instant, longest: Duration) -> Result<(), Error> {
+    /// Lets the programs add up for the next time bucket.
+    fn turn(&mut self, next: Instant) -> Result<(), Error> {
         let start = std::mem::replace(&mut self.bucket_start, next);
-        let old = self.collector.turn();
+        let waits = self.collector.turn();
+        let acquisitions = self.acquisitions.as_mut().map(acquisitions::Collector::turn);
+        self.turned = Some(Turned { start, waits, acquisitions });
         let records = self.collector.poll(Duration::ZERO)?;
         self.take_in(records);
-        let mut taken = self.collector.take(old)?;
+        Ok(())
+    }
+
+    /// Writes the time bucket that has ended, if it is not written yet. `longest`: how long to read which objects locks
+    /// lie in.
+    fn write_turned(&mut self, longest: Duration) -> Result<(), Error> {
+        let Some(turned) = self.turned.take() else { return Ok(()) };
+        self.write_bucket(&turned, longest).inspect_err(|error| {
+            self.fail(error);
+            // The manifest is small and may still find its place.
+            let _ = self.writer.manifest(&self.manifest);
+        })
+    }
+
+    fn write_bucket(&mut self, bucket: &Turned, longest: Duration) -> Result<(), Error> {
+        let &Turned { start, waits, acquisitions } = bucket;
+        let mut taken = self.collector.take(waits)?;
         for event in self.spilled.drain(..) {
             spill(&event, &mut taken);
         }
@@ -295,7 +322,7 @@ impl<'obj> Recorder<'obj> {
         let tasks = self.tasks(&taken);
         let events = std::mem::take(&mut self.events);
         self.take_in_births()?;
-        let acquired = self.acquired();
+        let acquired = self.acquired(acquisitions);
         let inits = std::mem::take(&mut self.inits);
         let instances = self.instances.as_mut().map(|instances| instances.read(longest)).unwrap_or_default();
         let (stacks, mut frames) = self.stacks.take();

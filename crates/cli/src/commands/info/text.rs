@@ -118,6 +118,10 @@ fn write_edges_and_workings(out: &mut String, manifest: &Manifest) -> fmt::Resul
         workings.stacks_walked,
         count(workings.waits_spilled, "wait")
     )?;
+    if workings.acquisitions_spilled > 0 {
+        let spilled = count(workings.acquisitions_spilled, "event");
+        writeln!(out, "acquisitions and holds: {spilled} added up outside the kernel")?;
+    }
     if workings.own_acquisitions > 0 {
         writeln!(out, "left out: {} by LIMA's own process", count(workings.own_acquisitions, "acquisition"))?;
     }

@@ -44,9 +44,10 @@ pub struct RecordOptions {
     #[arg(long, value_name = "WHAT", default_value = "cgroup")]
     pub tenant_by: TenantKind,
 
-    /// Most keys (lock, stack, tenants ...) of the totals in one bucket
-    #[arg(long, value_name = "N", default_value_t = 16384, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
-    pub max_totals: u32,
+    /// Most keys (lock, stack, tenants ...) of the totals in one bucket [default: 16384; 32768 with --level acquisitions, which
+    /// takes 29 MB of memory a CPU, and never more than 256 MB in all]. What finds no room goes through the buffer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
+    pub max_totals: Option<u32>,
 
     /// Size of the buffer for single waits: 4M, 512K (a power of two)
     #[arg(long, value_name = "BYTES", default_value = "4M", value_parser = units::bytes)]
@@ -175,7 +176,7 @@ impl RecordOptions {
             tenant_by,
             user_stacks: self.user_stacks,
             filters: self.filters(&layout)?,
-            max_totals: self.max_totals,
+            max_totals: self.max_totals(),
             acquisitions,
             profile,
             buffer_bytes: u32::try_from(self.buffer)?,
@@ -190,10 +191,18 @@ impl RecordOptions {
             filters: self.asked_filters(),
             stats: options.profile.stats.iter().map(|stat| stat.name().to_owned()).collect(),
             sample: options.profile.sample.iter().map(|&(kind, every)| (kind.name().to_owned(), every)).collect(),
-            max_totals: self.max_totals,
+            max_totals: self.max_totals(),
             buffer_bytes: self.buffer,
         };
         Ok(Plan { options, layout, asked })
+    }
+
+    fn max_totals(&self) -> u32 {
+        let usual = match self.level {
+            LevelName::Contention => 16_384,
+            LevelName::Acquisitions => 32_768,
+        };
+        self.max_totals.unwrap_or(usual)
     }
 
     fn filters(&self, layout: &CgroupLayout) -> Result<Filters> {

@@ -140,6 +140,11 @@ fn common(resolver: &Resolver, pieces: &Pieces<'_>) -> Vec<(Evidence, String)> {
         let says = pieces.slab.map_or_else(|| "whose objects' type is not known".to_owned(), spell);
         out.push((Evidence::Slab, format!("it lies in the slab cache {} at +{:#x}: {says}", slot.cache, slot.offset)));
     }
+    if pieces.is_on_stack {
+        let why =
+            "it lies on a kernel stack, where each call has another lock: other places say nothing of it".to_owned();
+        out.push((Evidence::OtherSites, why));
+    }
     for (claims, evidence, what) in [
         (&pieces.others, Evidence::OtherSites, "places that took it say"),
         (&pieces.class, Evidence::Class, "locks there in other objects of the cache are"),

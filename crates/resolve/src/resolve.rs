@@ -66,7 +66,9 @@ pub struct Pieces<'a> {
     pub slot: Option<&'a Slot>,
     /// What the cache's type has there.
     pub slab: Option<&'a Claim>,
-    /// What other places say.
+    /// Whether it lies on a kernel stack.
+    pub is_on_stack: bool,
+    /// What other places say; nothing where memory is another lock's with each call.
     pub others: Vec<&'a Claim>,
     /// What is known of other locks there.
     pub class: Vec<&'a Claim>,
@@ -231,6 +233,8 @@ impl Resolver {
             (init, claim.or_else(|| inits::claim(init, &self.layouts, &self.names)))
         });
         let slab = used.slot.and_then(|slot| self.slabs.get(&(slot, used.lock_type)));
+        let is_on_stack = self.seen.on_stack.contains(&(used.lock, used.life));
+        let others = self.by_lock.get(&(used.lock, used.life, used.slot, used.lock_type)).filter(|_| !is_on_stack);
         Pieces {
             cpu: variable.is_some().then_some(place).flatten().and_then(|place| place.cpu),
             variable,
@@ -238,10 +242,8 @@ impl Resolver {
             init,
             slot: used.slot.map(|slot| &self.seen.slots[slot as usize]),
             slab: slab.and_then(|slab| slab.claim.as_ref()),
-            others: self
-                .by_lock
-                .get(&(used.lock, used.life, used.slot, used.lock_type))
-                .map_or_else(Vec::new, |claims| claims.iter().collect()),
+            is_on_stack,
+            others: others.map_or_else(Vec::new, |claims| claims.iter().collect()),
             class: slab.map_or_else(Vec::new, |slab| slab.class.iter().collect()),
             kin: self.kin.get(&(used.stack, used.lock_type)),
         }

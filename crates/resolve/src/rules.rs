@@ -7,7 +7,8 @@
 //! 3. **The place that initialised it**, when the place that took it does not say.
 //! 4. **The slab cache**, when its objects have one lock of this type at the offset.
 //! 5. **Other kernels**, when the index has no code: what the same function takes in the kernels that LIMA has learned from.
-//! 6. **Other places** that took the same lock, when they all say the same.
+//! 6. **Other places** that took the same lock, when they all say the same; not of locks on stacks of the kernel, where each call
+//!    has another one at the same address.
 //! 7. **Other locks** at the same offset in objects of the same cache, when all that are known are the same.
 //! 8. **A pointer**: the place loaded the lock's address from a field, and nothing says what it points to.
 //!

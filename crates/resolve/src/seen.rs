@@ -8,7 +8,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::UInt64Type;
 use lima_model::{LockType, Table};
 use lima_trace::Trace;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
 /// A lock taken, or waited for, at one place.
@@ -50,6 +50,8 @@ pub struct Seen {
     pub slots: Vec<Slot>,
     /// Initialisations, by lock and life.
     pub inits: FxHashMap<(u64, u32), Init>,
+    /// Locks that lie on a kernel stack, by lock and life.
+    pub on_stack: FxHashSet<(u64, u32)>,
     /// The addresses of kernel stacks, innermost first.
     pub stacks: FxHashMap<u64, Vec<u64>>,
     known: FxHashMap<(u64, u32, u64), u32>,
@@ -65,6 +67,12 @@ impl Seen {
         seen.add(trace, Table::Totals, None, Some("wait_ns_total"))?;
         seen.add(trace, Table::Events, None, None)?;
         seen.add_inits(trace)?;
+        for batch in trace.read(Table::Instances) {
+            let rows = Rows { batch: &batch?, table: Table::Instances };
+            let (locks, lives, kinds) = (rows.numbers("lock")?, rows.small("life")?, rows.texts("kind")?);
+            let stacks = (0..rows.batch.num_rows()).filter(|&row| kinds.value(row) == "stack");
+            seen.on_stack.extend(stacks.map(|row| (locks.value(row), lives.value(row))));
+        }
         for batch in trace.read(Table::Stacks) {
             let rows = Rows { batch: &batch?, table: Table::Stacks };
             let (ids, kinds, lists) = (rows.numbers("stack_id")?, rows.texts("kind")?, rows.lists("addresses")?);

@@ -174,6 +174,18 @@ fn other_places_and_other_locks_say_it_when_they_agree() {
 }
 
 #[test]
+fn on_a_stack_each_call_has_another_lock() {
+    let mut made = trace();
+    made.uses.extend([Used::at(0x8000, 3), Used::at(0x8000, 1)]);
+    assert_eq!(one(&made), says("inode.i_lock", "other_sites", "inferred"));
+    made.on_stack.push(0x8000);
+    assert_eq!(one(&made), says("-", "unknown", "none"));
+    // What the place says is as good as before.
+    made.uses.reverse();
+    assert_eq!(one(&made), says("inode.i_lock", "site", "strong"));
+}
+
+#[test]
 fn a_name_given_at_birth_counts_for_that_life() {
     let mut made = trace();
     made.uses.push(Used { life: 2, ..Used::at(0x8000, 3) });

@@ -11,7 +11,8 @@ mod reader;
 pub mod types;
 
 use crate::kernel_memory::KernelMemory;
-use places::{Place, place};
+use crate::symbols::KernelSymbols;
+use places::{Area, Place, place};
 use reader::Reader;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -61,6 +62,8 @@ pub type Lock = (u64, u32);
 #[derive(Debug)]
 pub struct Instances {
     reader: Reader,
+    /// Where stacks lie, where the kernel tells.
+    area: Option<Area>,
     /// By slab cache; `None` for those whose objects have no names.
     places: HashMap<Arc<str>, Option<Place>>,
     /// The locks of this time bucket that lie in objects which may have names: where the object begins, and in what.
@@ -73,12 +76,13 @@ pub struct Instances {
 
 impl Instances {
     /// For the running kernel; `None` when it does not show its memory or its types.
-    pub fn of_running() -> Option<Self> {
+    pub fn of_running(symbols: &KernelSymbols) -> Option<Self> {
         let memory = KernelMemory::of_running()
             .inspect_err(|error| tracing::debug!("objects cannot be told apart: the kernel's memory: {error}"))
             .ok()?;
         let reader = Reader::new(memory, Types::of_running()?);
         Some(Self {
+            area: symbols.variables("vmalloc_base").first().and_then(|&variable| reader.area(variable)),
             reader,
             places: HashMap::new(),
             seen: HashMap::new(),
@@ -103,6 +107,14 @@ impl Instances {
         }
     }
 
+    /// Takes note of a lock in no slab object: it may lie on a stack.
+    pub fn see_elsewhere(&mut self, lock: Lock, uses: u64) {
+        if let Some(object) = self.area.and_then(|area| area.stack(lock.0)) {
+            let seen = || Seen { object, place: Place::Stack, cache: Arc::default(), uses: 0 };
+            self.seen.entry(lock).or_insert_with(seen).uses += uses;
+        }
+    }
+
     /// Reads the objects of the locks seen since the last call, for a while: first of those that are new, the most used ones
     /// before the others, then again of those that are known. Gives those that are new or have changed.
     pub fn read(&mut self, longest: Duration) -> Vec<(Lock, Instance)> {
@@ -112,11 +124,9 @@ impl Instances {
         let new = seen.len();
         self.reader.forget_volumes();
         // Of memory for anything most has no name, and will not have one the next time.
-        seen.extend(
-            old.into_iter().filter(|(lock, seen)| {
-                seen.place != Place::General || self.known.get(lock).is_some_and(Option::is_some)
-            }),
-        );
+        seen.extend(old.into_iter().filter(|(lock, seen)| {
+            !matches!(seen.place, Place::General | Place::Stack) || self.known.get(lock).is_some_and(Option::is_some)
+        }));
         let mut rows = Vec::new();
         for (number, (lock, seen)) in seen.into_iter().enumerate() {
             if begin.elapsed() > longest {

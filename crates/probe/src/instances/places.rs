@@ -18,6 +18,37 @@ pub enum Place {
     Socket,
     /// Memory for anything: it may be an object that can be known by itself.
     General,
+    /// The stack of a thread in the kernel, if it is one.
+    Stack,
+}
+
+/// How large a thread's stack in the kernel is, and what its address is a multiple of, where stacks lie in memory of their own
+/// (`THREAD_SIZE` and `THREAD_ALIGN` of x86-64 with `CONFIG_VMAP_STACK`).
+const STACK: u64 = 16 << 10;
+
+/// What of the kernel's memory is neither its image nor one to one the machine's: stacks are among it.
+#[derive(Clone, Copy, Debug)]
+pub struct Area {
+    start: u64,
+}
+
+impl Area {
+    /// Its size with page tables of four levels, and where it can begin then; with five it is larger
+    /// (Documentation/arch/x86/x86_64/mm.rst).
+    const SIZE: u64 = 32 << 40;
+    const FOUR_LEVELS: u64 = 0xffff_8000_0000_0000;
+    const LARGE_SIZE: u64 = 12_800 << 40;
+
+    /// The area that begins there.
+    pub fn at(start: u64) -> Self {
+        Self { start }
+    }
+
+    /// Where the stack would begin that an address lies in.
+    pub fn stack(self, address: u64) -> Option<u64> {
+        let size = if self.start >= Self::FOUR_LEVELS { Self::SIZE } else { Self::LARGE_SIZE };
+        (address.checked_sub(self.start)? < size).then_some(address & !(STACK - 1))
+    }
 }
 
 /// File systems whose struct is not called after their cache, as in `CACHE,STRUCT`; the rest follows
@@ -70,6 +101,14 @@ fn may_be_protocol(cache: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stacks_lie_in_an_area_of_their_own() {
+        let area = Area::at(0xffff_c900_0000_0000);
+        assert_eq!(area.stack(0xffff_c900_0012_3f18), Some(0xffff_c900_0012_0000));
+        assert_eq!(area.stack(0xffff_8880_0012_3f18), None);
+        assert_eq!(area.stack(0xffff_ffff_8212_3f18), None);
+    }
 
     #[test]
     fn inodes_are_found_in_what_file_systems_put_around_them() {

@@ -1,7 +1,7 @@
 //! Reading objects: each kind its fields, and what makes sure that it is one.
 
 use super::Instance;
-use super::places::Place;
+use super::places::{Area, Place};
 use super::types::Types;
 use crate::kernel_memory::KernelMemory;
 use lima_model::escape;
@@ -14,6 +14,9 @@ const KERNEL: u64 = 0xff00_0000_0000_0000;
 const LONGEST: u32 = 255;
 /// Namespaces have inode numbers from here on (`PROC_DYNAMIC_FIRST`).
 const FIRST_NAMESPACE: u32 = 0xf000_0000;
+
+/// What stands at the end of a stack (`STACK_END_MAGIC`, include/uapi/linux/magic.h).
+const STACK_END: u64 = 0x57ac_6e9d;
 
 /// Reads objects from the kernel's memory.
 #[derive(Debug)]
@@ -111,7 +114,28 @@ impl Reader {
             // The object may be anything, and what looks like an address may be one of a device.
             Place::General if self.memory.is_careful() => self.super_block(object).or_else(|| self.cgroup(object)),
             Place::General => None,
+            Place::Stack if self.memory.is_careful() => self.stack(object),
+            Place::Stack => None,
         }
+    }
+
+    /// The area of the kernel's memory that stacks are in, by where a variable of the kernel says that it begins.
+    pub fn area(&self, variable: u64) -> Option<Area> {
+        Some(Area::at(self.memory.number(variable).filter(|&start| start >= KERNEL)?))
+    }
+
+    /// The last word of each stack is the same, so that the kernel can see that one was too small
+    /// (`set_task_stack_end_magic`).
+    fn stack(&self, at: u64) -> Option<Instance> {
+        if self.memory.number(at)? != STACK_END {
+            return None;
+        }
+        Some(Instance { kind: "stack", name: format!("kernel stack at {at:#x}"), ..Instance::default() })
+    }
+
+    #[cfg(test)]
+    pub fn number_at(&self, address: u64) -> Option<u64> {
+        self.memory.number(address)
     }
 
     fn number(&self, object: u64, field: Option<u64>) -> Option<u64> {

@@ -32,12 +32,27 @@ fn what_is_no_object_gives_nothing() {
         Place::Process,
         Place::Netns,
         Place::Socket,
+        Place::Stack,
     ];
     for object in [Some(0), Some(0x1000), Some(u64::MAX - 7), code].into_iter().flatten() {
         for place in places {
             assert_eq!(reader.read(place, object, "TCP"), None, "{place:?} at {object:#x}");
         }
     }
+}
+
+#[test]
+fn a_stack_is_known_by_its_end() {
+    let Some(reader) = reader() else { return };
+    let symbols = KernelSymbols::read(Path::new("/proc/kallsyms")).unwrap_or_default();
+    let stack = reader.types.offset("task_struct", "stack");
+    let (Some(&first), Some(stack)) = (symbols.variables("init_task").first(), stack) else {
+        println!("left out: this kernel shows no variables in /proc/kallsyms");
+        return;
+    };
+    let at = reader.number_at(first + stack).unwrap();
+    assert_eq!(reader.read(Place::Stack, at, "").unwrap().kind, "stack");
+    assert_eq!(reader.read(Place::Stack, at + 16, ""), None);
 }
 
 #[test]

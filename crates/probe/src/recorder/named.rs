@@ -35,10 +35,12 @@ impl Recorder<'_> {
         place.as_ref().map_or((None, None), |place| (Some(Arc::clone(&place.cache)), Some(place.offset)))
     }
 
-    /// Takes note of a lock in a slab object: at the end of the time bucket it is read which object that is.
+    /// Takes note of a lock: at the end of the time bucket it is read which object it lies in.
     pub(super) fn see(&mut self, lock: (u64, u32), cache: Option<&Arc<str>>, offset: Option<u32>, uses: u64) {
-        if let (Some(instances), Some(cache), Some(offset)) = (&mut self.instances, cache, offset) {
-            instances.see(lock, cache, offset, uses);
+        let Some(instances) = &mut self.instances else { return };
+        match (cache, offset) {
+            (Some(cache), Some(offset)) => instances.see(lock, cache, offset, uses),
+            _ => instances.see_elsewhere(lock, uses),
         }
     }
 

@@ -124,6 +124,8 @@ impl Used {
 #[derive(Clone, Debug, Default)]
 pub struct Made {
     pub uses: Vec<Used>,
+    /// Locks on kernel stacks.
+    pub on_stack: Vec<u64>,
     /// Stacks by number, innermost address first.
     pub stacks: Vec<(u64, Vec<u64>)>,
     /// Names of addresses: symbol, offset, module.
@@ -214,6 +216,18 @@ impl Made {
                         "module" => {
                             Arc::new(self.frames.iter().map(|frame| frame.3.as_deref()).collect::<StringArray>())
                         }
+                        _ => return None,
+                    })
+                }),
+            )
+            .unwrap();
+        writer
+            .append(
+                Table::Instances,
+                &batch(Table::Instances, self.on_stack.len(), |name| {
+                    Some(match name {
+                        "lock" => numbers(self.on_stack.clone()),
+                        "kind" => texts(self.on_stack.iter().map(|_| "stack").collect()),
                         _ => return None,
                     })
                 }),

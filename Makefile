@@ -3,7 +3,8 @@
 SHELL := /bin/sh
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/lima/target
 
-.PHONY: help setup build demo demo-lab test test-lockdep scoreboard accuracy lint bench bench-acquisitions clean
+.PHONY: help setup build demo demo-lab study-smoke study-smoke-lab study-isolation test test-lockdep scoreboard \
+	accuracy lint bench bench-acquisitions clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -21,6 +22,15 @@ demo: build ## Record real lock contention between two tenants and show it (as r
 
 demo-lab: build ## Boot a stock kernel, record two tenants that fight in it, and show it
 	@scripts/demo-lab.sh
+
+study-smoke: build ## A small study on this machine: two platforms, two workloads, half a minute (as root)
+	@scripts/study.sh studies/smoke/study.toml
+
+study-smoke-lab: build ## The same in guests of the lab, every acquisition traced: some minutes (as root)
+	@scripts/study.sh studies/smoke/lab.toml
+
+study-isolation: build ## The shipped study: how well platforms isolate; hours, and goes on after an interruption (as root)
+	@scripts/study.sh studies/isolation/study.toml
 
 test: setup ## Run all tests
 	@scripts/test.sh

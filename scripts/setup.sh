@@ -51,6 +51,7 @@ need libelf-dev has_library libelf
 need zlib1g-dev has_library zlib
 need stress-ng has stress-ng
 need linux-perf has perf
+need runc has runc
 need shellcheck has shellcheck
 # Guests (`lima lab run`).
 need qemu-system-x86 has qemu-system-x86_64

@@ -1,6 +1,6 @@
 //! Sandboxes by gVisor's runsc. The sentry and the gofer are the tenant: the recorder finds them by their command lines.
 
-use super::{Prepared, Site, oci};
+use super::{Prepared, Site, bounded, oci};
 use anyhow::Result;
 use std::process::Command;
 
@@ -25,7 +25,7 @@ pub(super) fn prepare(site: &Site<'_>, ptrace: bool, overlay: bool) -> Result<Pr
         "sandbox",
         "its cgroup, which sentry and gofer join before the recorder knows them as a sandbox by their command lines",
     );
-    prepared.remove.push(delete);
+    prepared.remove.push(bounded(&delete));
     prepared.mounts = bundle.mounts;
     Ok(prepared)
 }

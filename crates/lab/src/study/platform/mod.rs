@@ -161,6 +161,13 @@ impl Prepared {
     }
 }
 
+/// A command that is given up when it takes long: what removes a sandbox must not keep a run from ending.
+fn bounded(command: &Command) -> Command {
+    let mut bounded = Command::new("timeout");
+    bounded.args(["-k", "1", "20"]).arg(command.get_program()).args(command.get_args());
+    bounded
+}
+
 /// Where the folder of a tenant's work is, for those that have a root of their own.
 pub const WORK: &str = "/var/tmp/lima-work";
 

@@ -1,6 +1,6 @@
 //! Containers by runc, or by crun, which takes the same words.
 
-use super::{Prepared, Site, oci};
+use super::{Prepared, Site, bounded, oci};
 use anyhow::Result;
 use std::process::Command;
 
@@ -18,7 +18,7 @@ pub(super) fn prepare(site: &Site<'_>, program: &str) -> Result<Prepared> {
     delete.args(["delete", "--force", site.unique]);
     let mut prepared = Prepared::new(command, site.cgroup);
     prepared.helped_by(site.runtime_cgroup, "runtime", &format!("its cgroup, in which {program} was started"));
-    prepared.remove.push(delete);
+    prepared.remove.push(bounded(&delete));
     prepared.mounts = bundle.mounts;
     Ok(prepared)
 }

@@ -1,5 +1,5 @@
 # Completes the minimal Debian in the folder $1, from the mirror $2: what debootstrap cannot.
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2016
 root=$1 mirror=$2
 
 # Debian 12's own runsc is older than systrap.

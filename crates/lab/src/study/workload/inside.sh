@@ -18,7 +18,8 @@ if [ "${1:-}" = again ]; then
 	done
 fi
 
-mkdir -p "$WORK" && cd "$WORK" || { tell failed "cannot work in $WORK"; exit 1; }
+mkdir -p "$WORK"
+cd "$WORK" || { tell failed "cannot work in $WORK"; exit 1; }
 if [ -n "$has_setup" ]; then
 	setup </dev/null
 	status=$?

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Runs the study in the file $1 into ~/.cache/lima/studies/NAME, and goes on there when it was interrupted.
+# LIMA_STUDY_DIR: another folder.
+set -eu
+
+lima=${CARGO_TARGET_DIR:?run this with make}/release/lima
+file=$1
+name=$(sed -n 's/^name = "\([a-z-]*\)"$/\1/p' "$file")
+out=${LIMA_STUDY_DIR:-$HOME/.cache/lima/studies/${name:?a study without a name}}
+
+[ "$(id -u)" -eq 0 ] || {
+	echo "study: recording and making containers need root" >&2
+	exit 1
+}
+mkdir -p "$(dirname "$out")"
+"$lima" study check "$file"
+"$lima" study run "$file" -o "$out"

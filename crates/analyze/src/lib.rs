@@ -10,6 +10,8 @@
 //! - [`filter`]: `--filter KEY=VALUE`;
 //! - [`table`]: the form in which results are handed out.
 //!
+//! [`study`] does the same for all traces of a study: its tables come from `sql/study/`.
+//!
 //! How results look is not decided here but in `lima-report`.
 
 mod about;
@@ -27,6 +29,7 @@ mod report;
 mod sharing;
 pub mod stacks;
 mod statement;
+pub mod study;
 pub mod synthetic;
 pub mod table;
 pub mod tenants;

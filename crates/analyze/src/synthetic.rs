@@ -87,6 +87,8 @@ pub struct Synthetic {
     pub lines: Vec<LineRow>,
     /// Tenants from number 3 on; one whose name is a path has that path.
     pub tenants: Vec<(u32, String)>,
+    /// The build id of the kernel.
+    pub build_id: String,
     /// What was lost.
     pub losses: Losses,
     /// Notes of the recorder.
@@ -180,6 +182,7 @@ impl Synthetic {
             objects: Vec::new(),
             lines: Vec::new(),
             tenants: vec![(3, "a".into()), (4, "b".into())],
+            build_id: String::new(),
             losses: Losses::none(),
             notes: Vec::new(),
         }
@@ -248,7 +251,8 @@ impl Synthetic {
     pub fn about(&self) -> About {
         let mut manifest = Manifest::begin("0.0.0");
         manifest.host = "box".into();
-        manifest.kernel = Kernel { release: "6.18.44".into(), cpus: 2, ..Kernel::default() };
+        manifest.kernel =
+            Kernel { release: "6.18.44".into(), build_id: self.build_id.clone(), cpus: 2, ..Kernel::default() };
         manifest.clock.duration_ns = 2_000_000_000;
         manifest.options.bucket_ns = 1_000_000_000;
         manifest.options.sample = self.sample.clone();

@@ -1,7 +1,7 @@
 //! The command line as a whole. Each command's own arguments stand beside what it does, in `commands/`.
 
 use crate::commands::{
-    doctor, explain, index, info, interference, lab, man, mark, record, report, resolve, stat, study,
+    analyze, doctor, explain, index, info, interference, lab, man, mark, record, report, resolve, stat, study,
 };
 use clap::{Parser, Subcommand};
 
@@ -34,6 +34,8 @@ pub enum Command {
     Report(report::Arguments),
     /// Show which tenant slowed which, through which objects
     Interference(interference::Arguments),
+    /// Make tables, figures and findings from the runs of a study
+    Analyze(analyze::Arguments),
     /// Show what a trace holds and what it lost
     Info(info::Arguments),
     /// Make an index of a kernel, and ask it: its locks, what they protect, who takes them

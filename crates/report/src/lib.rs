@@ -3,7 +3,7 @@
 //!
 //! [`report()`], [`interference()`] and [`index::answer`] choose by [`Format`]. Whatever the format, names that tenants chose are made safe
 //! for the place that they go to, and what the trace lacks is said: in the text and in JSON; for the other formats the
-//! caller shows [`foot`] beside them.
+//! caller shows [`foot`] beside them. [`study`] writes the results of a study into a folder.
 
 mod events;
 mod flame;
@@ -13,6 +13,7 @@ pub mod index;
 pub mod json;
 mod matrix;
 mod sheet;
+pub mod study;
 mod text;
 pub mod units;
 

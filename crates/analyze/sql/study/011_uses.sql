@@ -46,7 +46,8 @@ FROM (
     END AS method,
     COALESCE(o.subsystem, 'unknown') AS subsystem,
     s.acquisitions, s.failed, s.waits, s.wait_ns, s.holds, s.hold_ns
-  FROM (
+  FROM this_run AS r
+  CROSS JOIN (
     -- First as few rows as can be: what follows is done for each of them.
     SELECT
       tenant, phase, lock, life, lock_type, stack_id, slab_cache, slab_offset, time_ns,
@@ -64,13 +65,12 @@ FROM (
         -- Only where the lock lay in several objects, one after the other, does it matter when it was acquired.
         CASE WHEN c.lock IS NOT NULL THEN t.time_ns END AS time_ns,
         t.acquisitions, t.failed, t.waits, t.wait_ns_total, t.holds, t.hold_ns_total
-      FROM acquisitions AS t
-      LEFT JOIN (SELECT lock, life FROM spans GROUP BY lock, life HAVING count(*) > 1) AS c
-        ON c.lock = t.lock AND c.life = t.life
+      -- The many rows stand at the right: of what is at the left an engine may make a table in memory.
+      FROM (SELECT lock, life FROM spans GROUP BY lock, life HAVING count(*) > 1) AS c
+      RIGHT JOIN acquisitions AS t ON t.lock = c.lock AND t.life = c.life
     ) AS rows_of_phases
     GROUP BY tenant, phase, lock, life, lock_type, stack_id, slab_cache, slab_offset, time_ns
   ) AS s
-  CROSS JOIN this_run AS r
   LEFT JOIN who AS w ON w.number = s.tenant
   LEFT JOIN sites AS p ON p.stack_id = s.stack_id
   LEFT JOIN symbols AS y ON y.address = s.lock

@@ -26,8 +26,7 @@ taken AS (
     first_value(subsystem ORDER BY acquisitions DESC, object) AS subsystem,
     sum(acquisitions) AS acquisitions
   FROM uses
-  CROSS JOIN this_run
-  WHERE uses.run = this_run.run AND life > 0
+  WHERE life > 0
   GROUP BY lock, life
 ),
 kin AS (
@@ -68,8 +67,8 @@ FROM (
     END AS method,
     COALESCE(t.subsystem, k.subsystem, 'unknown') AS subsystem,
     COALESCE(t.acquisitions, 0) AS acquisitions
-  FROM lives AS l
-  CROSS JOIN this_run AS r
+  FROM this_run AS r
+  CROSS JOIN lives AS l
   LEFT JOIN who AS w ON w.number = l.tenant
   LEFT JOIN taken AS t ON t.lock = l.lock AND t.life = l.life
   LEFT JOIN kin AS k ON k.name = l.name AND k.lock_type = l.lock_type

@@ -42,8 +42,8 @@ FROM (
     END AS method,
     COALESCE(o.subsystem, 'unknown') AS subsystem,
     t.waits, t.wait_ns_total, t.held_ns_total, t.free_ns_total, t.unknown_ns_total
-  FROM totals AS t
-  CROSS JOIN this_run AS r
+  FROM this_run AS r
+  CROSS JOIN totals AS t
   LEFT JOIN who AS w ON w.number = t.waiter_tenant
   LEFT JOIN who AS h ON h.number = t.holder_tenant
   LEFT JOIN sites AS p ON p.stack_id = t.stack_id

@@ -5,11 +5,14 @@ use anyhow::Result;
 use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use arrow::datatypes::{DataType, UInt16Type, UInt64Type};
 use lima_model::Table;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A row of the acquisitions.
 #[derive(Clone, Debug, Default)]
 pub struct Acquired {
+    /// Its time bucket.
+    pub time_ns: u64,
     /// Address of the lock.
     pub lock: u64,
     /// Which lock at that address.
@@ -115,7 +118,7 @@ impl Synthetic {
         Ok(RecordBatch::try_new(
             Table::Acquisitions.schema(),
             vec![
-                u64s(|_| 0),
+                u64s(|row| row.time_ns),
                 u64s(|row| row.lock),
                 u32s(|row| row.life),
                 texts(|row| row.lock_type),
@@ -152,9 +155,11 @@ impl Synthetic {
         )?)
     }
 
-    /// The initialisation of each lock that has had one.
+    /// The initialisation of each lock that has had one, where it is first acquired.
     pub(super) fn inits(&self) -> Result<RecordBatch> {
-        let rows: Vec<_> = self.acquired.iter().filter(|row| row.life > 0).collect();
+        let mut seen = BTreeSet::new();
+        let rows: Vec<_> =
+            self.acquired.iter().filter(|row| row.life > 0 && seen.insert((row.lock, row.life))).collect();
         let u64s = |value: fn(&Acquired) -> u64| -> ArrayRef {
             Arc::new(rows.iter().map(|row| value(row)).collect::<UInt64Array>())
         };
@@ -167,7 +172,7 @@ impl Synthetic {
         Ok(RecordBatch::try_new(
             Table::Inits.schema(),
             vec![
-                u64s(|_| 0),
+                u64s(|row| row.time_ns),
                 u64s(|row| row.lock),
                 u32s(|row| row.life),
                 texts(|row| row.lock_type),

@@ -1,5 +1,6 @@
 //! One file a command: its arguments and what it does with them.
 
+pub mod analyze;
 pub mod doctor;
 pub mod explain;
 pub mod index;
@@ -30,6 +31,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Resolve(arguments) => resolve::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Interference(arguments) => interference::run(&arguments),
+        Command::Analyze(arguments) => analyze::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Index(arguments) => index::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),

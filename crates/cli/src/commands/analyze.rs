@@ -1,0 +1,113 @@
+//! `lima analyze`: tables, figures and findings from the runs of a study.
+
+use super::index::cache;
+use anyhow::{Context, Result};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use lima_analyze::study::{Named, Results, Study};
+use lima_index::store::Index;
+use lima_model::escape::terminal;
+use lima_model::study::RESULTS;
+use lima_resolve::{Resolution, resolve};
+use lima_trace::Trace;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+/// The arguments.
+#[derive(Args, Debug)]
+#[command(
+    about = "Make tables, figures and findings from the runs of a study",
+    long_about = "Make tables, figures and findings from the runs of a study.\n\nThe results go into the folder `results` of the study: \
+        `findings.md`, `tables.xlsx`, and the folders `csv`, `parquet`, `latex` and `figures`. What an earlier analysis left there is \
+        replaced. Runs that failed, or whose traces cannot be used, do not count; the table `all_runs` says why. `docs/method.md` says \
+        what the numbers mean."
+)]
+pub struct Arguments {
+    /// The study, a folder that `lima study run` has made
+    #[arg(value_name = "STUDY")]
+    study: PathBuf,
+    /// Put the results into this folder instead of `results` in that of the study
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// The index to name locks with [default: that of the traces' kernel in ~/.cache/lima/index, if there is one]
+    #[arg(long, value_name = "DIR")]
+    index: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let study = Study::open(&arguments.study)?;
+    let folder = arguments.output.clone().unwrap_or_else(|| arguments.study.join(RESULTS));
+    let indexes = Indexes { named: arguments.index.clone(), open: Mutex::default() };
+    let bar = progress(study.done() as u64);
+    let results = study.analyze(&|trace| indexes.name(trace), &|done, _| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    lima_report::study::write(&results, &folder)?;
+    print!("{}", told(&results, &folder));
+    // Results of nothing are no success.
+    Ok(ExitCode::from(if counted(&results).0 == 0 { 2 } else { 0 }))
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn progress(runs: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} runs, {eta} to go");
+    let bar = ProgressBar::new(runs);
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// The indexes that traces were named with: each is opened once, whatever the number of traces.
+struct Indexes {
+    named: Option<PathBuf>,
+    open: Mutex<BTreeMap<String, Option<Arc<Index>>>>,
+}
+
+impl Indexes {
+    fn name(&self, trace: &Trace) -> Result<Option<Named>> {
+        let kernel = trace.manifest().kernel.build_id.clone();
+        let index = {
+            let mut open = self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            match open.get(&kernel) {
+                Some(index) => index.clone(),
+                None => {
+                    let index = cache::of_trace(trace, self.named.as_deref())?.map(Arc::new);
+                    open.insert(kernel, index.clone());
+                    index
+                }
+            }
+        };
+        let Some(index) = index else { return Ok(None) };
+        let Resolution { objects, lines, with, .. } =
+            resolve(trace, &index).with_context(|| format!("with the index {}", index.folder().display()))?;
+        Ok(Some(Named { objects, lines, with }))
+    }
+}
+
+/// How many runs count, and how many there are.
+fn counted(results: &Results) -> (usize, usize) {
+    results
+        .table("all_runs")
+        .map_or((0, 0), |runs| ((0..runs.len()).filter(|&row| runs.flag(row, "counted")).count(), runs.len()))
+}
+
+/// What was done, in a few lines.
+fn told(results: &Results, folder: &Path) -> String {
+    let (counted, all) = counted(results);
+    let mut out = format!("{counted} of {all} runs count\n");
+    if let Some(runs) = results.table("all_runs") {
+        for row in (0..runs.len()).filter(|&row| !runs.flag(row, "counted")).take(10) {
+            let [run, status, reason] = ["run", "status", "reason"].map(|column| terminal(runs.text(row, column)));
+            out.push_str(&format!("  {run} ({status}): {reason}\n"));
+        }
+    }
+    for note in &results.notes {
+        out.push_str(&format!("note: {}\n", terminal(note)));
+    }
+    let folder = folder.display();
+    out.push_str(&format!("{folder}/findings.md, {} tables, figures in {folder}/figures\n", results.tables.len()));
+    out
+}

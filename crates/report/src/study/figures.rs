@@ -1,0 +1,64 @@
+//! The figures: which there are. Those for which the study has no numbers are not drawn.
+
+use super::draw::Drawing;
+use super::folder::put;
+use super::pivot::{PHASES, Pivot};
+use super::{heat, plots};
+use anyhow::Result;
+use lima_analyze::study::{Results, StudyTable};
+use std::path::Path;
+
+/// Writes each as SVG and PNG.
+pub fn write(results: &Results, folder: &Path) -> Result<()> {
+    for (name, drawing) in all(results) {
+        put(&folder.join(format!("{name}.svg")), drawing.svg().as_bytes())?;
+        put(&folder.join(format!("{name}.png")), &drawing.png()?)?;
+    }
+    Ok(())
+}
+
+fn all(results: &Results) -> Vec<(String, Drawing)> {
+    let mut drawn = Vec::new();
+    let mut add =
+        |name: &str, drawing: Option<Drawing>| drawn.extend(drawing.map(|drawing| (name.to_owned(), drawing)));
+    let table = |name: &str| results.table(name);
+    add("interference", table("pairs").and_then(interference));
+    add("overlap", table("overlap").and_then(overlap));
+    add("scores", table("scores").and_then(plots::scores));
+    add("rates", table("hot").and_then(plots::distribution));
+    add("cold_warm", table("cold_warm").and_then(plots::cold_warm));
+    for phase in PHASES {
+        add(&format!("subsystems_{phase}"), table("subsystems").and_then(|table| plots::subsystems(table, phase)));
+    }
+    drawn
+}
+
+/// Groups of workloads against platforms: how much they share.
+fn interference(table: &StudyTable) -> Option<Drawing> {
+    let shared = |table: &StudyTable, row: usize| Some(1.0 - table.number(row, "score")?);
+    let panel = |phase: &str| {
+        let row = |table: &StudyTable, row: usize| table.text(row, "workloads").to_owned();
+        (phase.to_owned(), Pivot::of(table, phase, row, "platform", shared))
+    };
+    heat::map(
+        "Potential interference of tenants side by side",
+        &PHASES.map(panel),
+        "share of a tenant's acquisitions that are of locks which another tenant acquires too; medians over the runs",
+        "not run",
+    )
+}
+
+/// Platforms against platforms: which classes of locks they have in common.
+fn overlap(table: &StudyTable) -> Option<Drawing> {
+    let panel = |phase: &str| {
+        let row = |table: &StudyTable, row: usize| table.text(row, "platform").to_owned();
+        let value = |table: &StudyTable, row: usize| table.number(row, "overlap");
+        (phase.to_owned(), Pivot::of(table, phase, row, "other", value))
+    };
+    heat::map(
+        "Overlap of the classes of locks of two platforms",
+        &PHASES.map(panel),
+        "classes that both take, of those that at least one takes",
+        "",
+    )
+}

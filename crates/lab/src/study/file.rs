@@ -136,6 +136,9 @@ pub enum Accel {
     TcgSingle,
 }
 
+/// A list of names, all with their places in the text.
+type Names = Spanned<Vec<Spanned<String>>>;
+
 /// The file as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,13 +148,13 @@ struct Written {
     target: Option<Spanned<String>>,
     #[serde(default)]
     level: Level,
-    platforms: Spanned<Vec<Spanned<String>>>,
+    platforms: Names,
     #[serde(default)]
-    workloads: Option<Spanned<Vec<Spanned<String>>>>,
+    workloads: Option<Names>,
     #[serde(default)]
     tenants: Option<Spanned<usize>>,
     #[serde(default)]
-    groups: Option<Spanned<Vec<Spanned<Vec<Spanned<String>>>>>>,
+    groups: Option<Spanned<Vec<Names>>>,
     #[serde(default)]
     repetitions: Option<Spanned<u32>>,
     #[serde(default)]
@@ -266,12 +269,7 @@ impl Lines<'_> {
     }
 
     /// A list that is not empty, of which none is twice there.
-    fn all<T: PartialEq>(
-        &self,
-        list: &Spanned<Vec<Spanned<String>>>,
-        what: &str,
-        mut one: impl FnMut(&str) -> Result<T>,
-    ) -> Result<Vec<T>> {
+    fn all<T: PartialEq>(&self, list: &Names, what: &str, mut one: impl FnMut(&str) -> Result<T>) -> Result<Vec<T>> {
         self.of(list.span(), some(list.as_ref(), what))?;
         let mut all = Vec::new();
         for name in list.as_ref() {

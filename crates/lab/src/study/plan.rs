@@ -26,7 +26,7 @@ pub fn plan(study: &File) -> Vec<Planned> {
 pub fn usual_length(study: &File) -> Duration {
     match study.target {
         Target::Here => study.warm + Duration::from_secs(3),
-        Target::Lab(_) => study.warm + Duration::from_secs(45),
+        Target::Lab(_) => study.warm + Duration::from_secs(110),
     }
 }
 

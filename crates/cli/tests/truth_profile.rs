@@ -22,9 +22,8 @@ fn attached(trace: &Path) -> Vec<String> {
     hooks.map(|hook| hook["function"].as_str().unwrap().to_owned()).collect()
 }
 
-#[test]
-fn a_profile_counts_what_was_chosen_and_nothing_else() {
-    if !can_drive("6.1") {
+fn profiles(kernel: &str) {
+    if !can_drive(kernel) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -49,7 +48,7 @@ END
             'take lock=array[*] by=spin_lock threads=8 count=300' 'take lock=box.mutex by=mutex_lock count=50'
         record stack --type mutex --stats stack -- sh /tmp/tell 'take lock=box.mutex by=mutex_lock count=40'"#
     );
-    let output = drive("6.1", folder.path(), &[], &script);
+    let output = drive(kernel, folder.path(), &[], &script);
     assert!(output.status.success(), "{}{}", shown(&output.stdout), shown(&output.stderr));
     let trace = |name: &str| folder.path().join(format!("{name}.lima"));
 
@@ -101,4 +100,14 @@ END
     let stacks = table(&stack, "stacks");
     let lengths = stacks.numbers("stack_id").into_iter().zip(stacks.lists("addresses")).map(|(id, at)| (id, at.len()));
     assert!(lengths.into_iter().any(|(id, length)| used.contains(&id) && length > 4), "no stack goes beyond the site");
+}
+
+#[test]
+fn a_profile_counts_what_was_chosen_on_6_1() {
+    profiles("6.1");
+}
+
+#[test]
+fn a_profile_counts_what_was_chosen_on_6_12() {
+    profiles("6.12");
 }

@@ -167,7 +167,7 @@ fn kernel(entries: &[Entry]) -> String {
 pub(super) fn foreign(found: &str, wanted: &str) -> Option<String> {
     // A kernel without a build id cannot be told from others: its name is not enough.
     (!wanted.is_empty() && found != wanted).then(|| {
-        let shown = if found.is_empty() { "without a build id".to_owned() } else { format!("{}", terminal(found)) };
+        let shown = if found.is_empty() { "without a build id".to_owned() } else { terminal(found) };
         format!(
             "its trace is of another kernel ({shown}) than most runs ({}): addresses and rates cannot be compared",
             terminal(wanted)

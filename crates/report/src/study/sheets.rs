@@ -68,10 +68,8 @@ fn contents(sheet: &mut Worksheet, results: &Results, look: &Look) -> Result<()>
         sheet.write_number_with_format(at, 1, table.len() as f64, &look.whole)?;
         sheet.write_string(at, 2, &table.about)?;
     }
-    let mut at = results.tables.len() as u32 + 2;
-    for note in &results.notes {
+    for (at, note) in (results.tables.len() as u32 + 2..).zip(&results.notes) {
         sheet.write_string(at, 0, text(note))?;
-        at += 1;
     }
     sheet.set_column_width(0, 24)?;
     sheet.set_column_width(2, 140)?;

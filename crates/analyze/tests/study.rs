@@ -48,7 +48,9 @@ fn a_class_that_a_repetition_lacks_counts_as_nothing() {
     // In the first of three repetitions only.
     let once = [&WARM_A[..], &[("object", "sometimes")]].concat();
     assert!(
-        results.table("object_rates").is_some_and(|table| (0..table.len()).all(|row| table.text(row, "object") != ""))
+        results
+            .table("object_rates")
+            .is_some_and(|table| (0..table.len()).all(|row| !table.text(row, "object").is_empty()))
     );
     let cold = [("platform", "host"), ("phase", "cold"), ("workload", "wb"), ("object", "sometimes")];
     let columns = ["runs", "seen_in", "rate_mean_per_s", "rate_median_per_s", "rate_max_per_s"];

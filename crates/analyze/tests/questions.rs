@@ -327,7 +327,7 @@ fn stacks_are_weighed_from_the_outermost_frame() {
     insta::assert_snapshot!(text, @r#"
     [stack missing];[mutex] 1000000
     do_syscall_64;futex_wake;_raw_spin_lock;[spinlock] 1500000
-    mv+0x123;rename;do_syscall_64;do_renameat2;__mutex_lock.constprop.0;[mutex] 100000000
+    mv+0x123;rename [libc.so.6];do_syscall_64;do_renameat2;__mutex_lock.constprop.0;[mutex] 100000000
     rwsem_down_read_slowpath;[rwsem] 3000000
     "#);
 }

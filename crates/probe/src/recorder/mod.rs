@@ -259,6 +259,8 @@ impl<'obj> Recorder<'obj> {
     fn fail(&mut self, error: &Error) {
         self.manifest.ended = Ended::Error;
         self.manifest.complete = false;
+        // Also in the manifests to come, for which there may be room.
+        self.lost.add(Loss::WriteFailed, 1);
         self.manifest.losses.add(Loss::WriteFailed, 1);
         self.manifest.notes.push(error.to_string());
     }

@@ -168,6 +168,25 @@ fn observed_interference_and_the_ranking() {
 }
 
 #[test]
+fn waits_alone_say_nothing_of_potential_interference() {
+    let made = Made::new();
+    for repetition in 1..=3 {
+        made.run(HOST, repetition, |run, trace| {
+            run.level = "contention".into();
+            trace.acquired.clear();
+        });
+    }
+    let results = made.analyzed();
+    let host = [("platform", "host"), ("phase", "warm")];
+    let (table, at) = row(&results, "objects_ranked", &host);
+    assert_eq!(table.number(at, "observed_ns_per_s"), Some(2.5e7));
+    let missing = ["potential_per_s", "share", "met_per_s", "pairs_with"].map(|column| table.number(at, column));
+    assert_eq!(missing, [None; 4]);
+    let (table, at) = row(&results, "sources", &[&host[..], &[("source", "journal")]].concat());
+    assert_eq!(["potential_per_s", "share", "of_classes"].map(|column| table.number(at, column)), [None; 3]);
+}
+
+#[test]
 fn validation() {
     let results = analyzed();
     let all = [("platform", "host"), ("workload", "(all)")];

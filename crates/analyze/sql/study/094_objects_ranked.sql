@@ -3,6 +3,7 @@
 -- place                1: most potential interference
 -- potential_per_s      acquisitions of locks of the class that another tenant of the run acquires too, a second: medians of the
 --                      pairs (table potential), added up; share: of all classes
+--                      missing, as met_per_s and pairs_with, where no acquisitions were traced
 -- met_per_s            acquisitions that would meet a held lock, a second, added up in the same way
 -- observed_ns_per_s    nanoseconds waited for it while another tenant held it, per second: medians, added up
 -- observed_place       1: most observed interference; missing where none was
@@ -43,15 +44,21 @@ SELECT
   row_number() OVER (
     PARTITION BY j.phase, j.platform ORDER BY potential_per_s DESC, observed_ns_per_s DESC, object, lock_type
   ) AS place,
-  object, lock_type, subsystem, potential_per_s,
+  object, lock_type, subsystem,
+  CASE WHEN w.counted > 0 THEN potential_per_s END AS potential_per_s,
   potential_per_s / NULLIF(sum(potential_per_s) OVER (PARTITION BY j.phase, j.platform), 0) AS share,
-  met_per_s, observed_ns_per_s,
+  CASE WHEN w.counted > 0 THEN met_per_s END AS met_per_s,
+  observed_ns_per_s,
   CASE WHEN observed_ns_per_s > 0 THEN
     rank() OVER (PARTITION BY j.phase, j.platform ORDER BY observed_ns_per_s DESC)
   END AS observed_place,
-  pairs_with, w.runs
+  CASE WHEN w.counted > 0 THEN pairs_with END AS pairs_with,
+  w.runs
 FROM joined AS j
 JOIN (
-  SELECT phase, platform, count(DISTINCT run) AS runs FROM run_phases WHERE others > 0 GROUP BY phase, platform
+  SELECT
+    phase, platform, count(DISTINCT run) AS runs,
+    sum(CASE WHEN level = 'acquisitions' THEN 1 ELSE 0 END) AS counted
+  FROM run_phases WHERE others > 0 GROUP BY phase, platform
 ) AS w ON w.phase = j.phase AND w.platform = j.platform
 ORDER BY phase, platform, place

@@ -4,7 +4,7 @@
 -- source               journal or page_allocator
 -- best_place           of its best class among all classes of the platform and phase; missing: none of its locks is shared
 -- best_object          that class
--- potential_per_s, share   all its classes together
+-- potential_per_s, share   all its classes together; missing where no acquisitions were traced
 -- of_classes           how many classes are shared at all
 WITH sources AS (
   SELECT * FROM (VALUES
@@ -24,12 +24,13 @@ SELECT
   w.phase, w.platform, n.source,
   min(m.place) AS best_place,
   first_value(m.object ORDER BY m.place) AS best_object,
-  COALESCE(sum(m.potential_per_s), 0.0) AS potential_per_s,
-  COALESCE(sum(m.share), 0.0) AS share,
-  max(w.of_classes) AS of_classes,
+  CASE WHEN max(w.most) IS NOT NULL THEN COALESCE(sum(m.potential_per_s), 0.0) END AS potential_per_s,
+  CASE WHEN max(w.most) IS NOT NULL THEN COALESCE(sum(m.share), 0.0) END AS share,
+  CASE WHEN max(w.most) IS NOT NULL THEN max(w.of_classes) END AS of_classes,
   max(w.runs) AS runs
 FROM (
-  SELECT phase, platform, CAST(sum(CASE WHEN potential_per_s > 0 THEN 1 ELSE 0 END) AS BIGINT) AS of_classes, max(runs) AS runs
+  SELECT phase, platform, CAST(sum(CASE WHEN potential_per_s > 0 THEN 1 ELSE 0 END) AS BIGINT) AS of_classes,
+    max(potential_per_s) AS most, max(runs) AS runs
   FROM objects_ranked
   GROUP BY phase, platform
 ) AS w

@@ -94,6 +94,9 @@ fn counted(results: &Results) -> (usize, usize) {
         .map_or((0, 0), |runs| ((0..runs.len()).filter(|&row| runs.flag(row, "counted")).count(), runs.len()))
 }
 
+/// Each figure is there as SVG and as PNG.
+const FORMS: usize = 2;
+
 /// What was done, in a few lines.
 fn told(results: &Results, folder: &Path) -> String {
     let (counted, all) = counted(results);
@@ -107,7 +110,7 @@ fn told(results: &Results, folder: &Path) -> String {
     for note in &results.notes {
         out.push_str(&format!("note: {}\n", terminal(note)));
     }
-    let folder = folder.display();
-    out.push_str(&format!("{folder}/findings.md, {} tables, figures in {folder}/figures\n", results.tables.len()));
+    let figures = std::fs::read_dir(folder.join("figures")).map_or(0, |files| files.count() / FORMS);
+    out.push_str(&format!("{}/findings.md, {} tables, {figures} figures\n", folder.display(), results.tables.len()));
     out
 }

@@ -66,7 +66,7 @@ const EXPLAINED: &[(&str, Why, &str)] = &[
 /// Classes that a lock is put into after its initialisation, whose name is all that is known of one that is gone: judged together.
 const TOGETHER: &[(&str, &[&str])] = &[(
     "inode->i_rwsem",
-    &["&sb->s_type->i_mutex_key", "ovl_i_mutex_key[depth]", "&type->i_mutex_dir_key", "ovl_i_mutex_dir_key[depth]"],
+    &["&sb->s_type->i_mutex_key", "&ovl_i_mutex_key[depth]", "&type->i_mutex_dir_key", "&ovl_i_mutex_dir_key[depth]"],
 )];
 
 /// What is said of a class.

@@ -1,7 +1,7 @@
 //! `lima analyze` as a command: what it accepts, what it writes, how it ends.
 
 #[path = "../../analyze/tests/made_up/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each test file uses a part of it")]
 mod made_up;
 
 use lima_model::study::Status;

@@ -1,7 +1,7 @@
 //! What is written of a made-up study.
 
 #[path = "../../analyze/tests/made_up/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "each test file uses a part of it")]
 mod made_up;
 
 use lima_analyze::study::Results;

@@ -60,7 +60,7 @@ fn left_behind() -> Vec<String> {
         let (folder, kind) = (fields.next()?, fields.next()?);
         kind.starts_with("cgroup").then(|| PathBuf::from(folder))
     });
-    for folder in cgroups.chain([PathBuf::from("/var/tmp")]) {
+    for folder in cgroups.chain([PathBuf::from("/var/tmp"), PathBuf::from("/run")]) {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         left.extend(
             entries
@@ -214,7 +214,7 @@ fn another_study_does_not_get_the_folder() {
 /// A study with one run that is at work and does not end by itself.
 fn endless() -> (Case, Child) {
     let case = Case::new(&format!(
-        "name = 'x'\nplatforms = ['host']\nworkloads = ['busy', 'slow']\nrepetitions = 1\nwarm = '1s'\ntimeout = '10m'\n{BUSY}\n\
+        "name = 'x'\nisolation = ['aslr_off']\nplatforms = ['host']\nworkloads = ['busy', 'slow']\nrepetitions = 1\nwarm = '1s'\ntimeout = '10m'\n{BUSY}\n\
          [[workload]]\nname = 'slow'\nsetup = 'sleep 3000'\nwork = 'true'\n"
     ));
     let child =
@@ -234,6 +234,33 @@ fn an_interrupted_study_goes_on_where_it_was() {
     assert_eq!(left_behind(), Vec::<String>::new());
     assert!(!case.out().join("runs/host.slow.r1/run.json").exists());
     assert_eq!(case.result("host.busy.r1").started, started);
+}
+
+#[test]
+fn what_two_killed_processes_left_is_put_right_by_the_next_run() {
+    const ASLR: &str = "/proc/sys/kernel/randomize_va_space";
+    needs_recorder!();
+    let _quiet = Quiet::take();
+    let before = fs::read_to_string(ASLR).unwrap();
+    let (_case, mut child) = endless();
+    let study = child.id();
+    let children = fs::read_to_string(format!("/proc/{study}/task/{study}/children")).unwrap();
+    let runs: Vec<Pid> = children.split_whitespace().filter_map(|id| Pid::from_raw(id.parse().unwrap())).collect();
+    assert_eq!((runs.len(), fs::read_to_string(ASLR).unwrap().trim()), (1, "0"));
+    // The study first, stopped run or not: a run that goes on would put everything back.
+    kill_process(runs[0], Signal::STOP).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    kill_process(runs[0], Signal::KILL).unwrap();
+    assert!(comes_true(|| !Path::new(&format!("/proc/{}", runs[0].as_raw_nonzero())).exists()));
+    assert!(!left_behind().is_empty());
+    let next = Case::new(&format!(
+        "name = 'next'\nplatforms = ['host']\nworkloads = ['busy']\nrepetitions = 1\nwarm = '1s'\n{BUSY}"
+    ));
+    let output = next.run(&[]);
+    assert!(output.status.success(), "{}", shown(&output.stderr));
+    assert_eq!(left_behind(), Vec::<String>::new());
+    assert_eq!(fs::read_to_string(ASLR).unwrap(), before);
 }
 
 #[test]

@@ -42,7 +42,8 @@ fn every_table_is_written_in_every_form() {
         assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
     }
     assert!(fs::read(place.join("tables.xlsx")).unwrap().starts_with(b"PK"));
-    let figures = ["interference", "overlap", "scores", "rates", "cold_warm", "subsystems_cold", "subsystems_warm"];
+    let figures =
+        ["interference", "observed", "overlap", "scores", "rates", "cold_warm", "subsystems_cold", "subsystems_warm"];
     for figure in figures {
         let svg = text(&place, &format!("figures/{figure}.svg"));
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{figure}");

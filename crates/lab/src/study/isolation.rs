@@ -21,6 +21,9 @@ impl Isolation {
 const ASLR: &str = "/proc/sys/kernel/randomize_va_space";
 const SMT: &str = "/sys/devices/system/cpu/smt/control";
 const RESCTRL: &str = "/sys/fs/resctrl";
+/// Where it is written what files held before, for the case that the process is killed; only root can write there.
+const NOTES: &str = "/run";
+const NOTE: &str = ".before";
 
 /// Measures in force. Dropping it puts the machine back as it was.
 #[derive(Debug, Default)]
@@ -31,8 +34,10 @@ pub struct InForce {
     pub cpus: Vec<Vec<usize>>,
     /// By tenant, the file that takes its processes into its part of the cache.
     pub caches: Vec<PathBuf>,
-    /// What files held before, the last first.
-    before: Vec<(PathBuf, String)>,
+    /// What files held before.
+    before: Vec<(&'static str, String)>,
+    /// Where that is written down.
+    note: PathBuf,
     /// Folders that were made.
     made: Vec<PathBuf>,
 }
@@ -40,6 +45,7 @@ pub struct InForce {
 /// Takes measures for so many tenants.
 pub fn enforce(wanted: &[Isolation], tenants: usize, unique: &str) -> InForce {
     let mut force = InForce::default();
+    force.note = Path::new(NOTES).join(format!("{unique}{NOTE}"));
     for &measure in wanted {
         let result = match measure {
             Isolation::SmtOff => force.smt_off(),
@@ -58,12 +64,14 @@ pub fn enforce(wanted: &[Isolation], tenants: usize, unique: &str) -> InForce {
 
 impl InForce {
     /// Writes to a file of the kernel's, and keeps what it held.
-    fn write(&mut self, path: &str, value: &str) -> Result<()> {
+    fn write(&mut self, path: &'static str, value: &str) -> Result<()> {
         let before = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
         let before = before.trim().to_owned();
         if before != value {
+            self.before.push((path, before));
+            let lines: String = self.before.iter().map(|(path, value)| format!("{path} {value}\n")).collect();
+            fs::write(&self.note, lines).with_context(|| format!("cannot write {}", self.note.display()))?;
             fs::write(path, value).with_context(|| format!("cannot write {value} to {path}"))?;
-            self.before.push((path.into(), before));
         }
         Ok(())
     }
@@ -119,9 +127,37 @@ impl Drop for InForce {
             }
         }
         for (path, value) in self.before.iter().rev() {
-            if let Err(error) = fs::write(path, value) {
-                eprintln!("lima study: cannot put {value} back into {}: {error}", path.display());
+            put_back(path, value);
+        }
+        if !self.before.is_empty() {
+            let _ = fs::remove_file(&self.note);
+        }
+    }
+}
+
+fn put_back(path: &str, value: &str) {
+    if let Err(error) = fs::write(path, value) {
+        eprintln!("lima study: cannot put {value} back into {path}: {error}");
+    }
+}
+
+/// Puts back what runs have changed whose process was killed before it could; `left` knows their names.
+pub(super) fn put_back_left(left: &dyn Fn(&str) -> bool) {
+    for entry in fs::read_dir(NOTES).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().and_then(|name| name.strip_suffix(NOTE)).is_some_and(left) {
+            let lines = fs::read_to_string(entry.path()).unwrap_or_default();
+            for (path, value) in lines.lines().rev().filter_map(|line| line.split_once(' ')) {
+                if [ASLR, SMT].contains(&path) {
+                    put_back(path, value);
+                }
             }
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    for entry in fs::read_dir(RESCTRL).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.to_str().and_then(|name| Some(name.rsplit_once('-')?.0)).is_some_and(left) {
+            let _ = fs::remove_dir(entry.path());
         }
     }
 }

@@ -23,6 +23,7 @@ fn all(results: &Results) -> Vec<(String, Drawing)> {
         |name: &str, drawing: Option<Drawing>| drawn.extend(drawing.map(|drawing| (name.to_owned(), drawing)));
     let table = |name: &str| results.table(name);
     add("interference", table("pairs").and_then(interference));
+    add("observed", table("pairs").and_then(observed));
     add("overlap", table("overlap").and_then(overlap));
     add("scores", table("scores").and_then(plots::scores));
     add("rates", table("hot").and_then(plots::distribution));
@@ -42,8 +43,25 @@ fn interference(table: &StudyTable) -> Option<Drawing> {
     };
     heat::map(
         "Potential interference of tenants side by side",
+        heat::Scale::Share,
         &PHASES.map(panel),
         "share of a tenant's acquisitions that are of locks which another tenant acquires too; medians over the runs",
+        "not run",
+    )
+}
+
+/// Groups of workloads against platforms: how long they waited for each other.
+fn observed(table: &StudyTable) -> Option<Drawing> {
+    let waited = |table: &StudyTable, row: usize| table.number(row, "observed_ns_per_s");
+    let panel = |phase: &str| {
+        let row = |table: &StudyTable, row: usize| table.text(row, "workloads").to_owned();
+        (phase.to_owned(), Pivot::of(table, phase, row, "platform", waited))
+    };
+    heat::map(
+        "Observed interference of tenants side by side",
+        heat::Scale::Waited,
+        &PHASES.map(panel),
+        "time that a tenant waited for locks which another tenant is known to have held, per second; medians over the runs",
         "not run",
     )
 }
@@ -57,6 +75,7 @@ fn overlap(table: &StudyTable) -> Option<Drawing> {
     };
     heat::map(
         "Overlap of the classes of locks of two platforms",
+        heat::Scale::Share,
         &PHASES.map(panel),
         "classes that both take, of those that at least one takes",
         "",

@@ -1,7 +1,7 @@
-//! Heat maps: numbers from 0 to 1 as colours, and written into their cells.
+//! Heat maps: numbers as colours, and written into their cells.
 
 use super::draw::{Anchor, Drawing, clipped, width};
-use super::numbers::percent;
+use super::numbers::{percent, time};
 use super::pivot::Pivot;
 use std::collections::BTreeSet;
 
@@ -9,8 +9,36 @@ const CELL: (f64, f64) = (96.0, 30.0);
 /// The longest name of a row.
 const NAME: usize = 42;
 
+/// What the numbers of a map are.
+#[derive(Clone, Copy, Debug)]
+pub enum Scale {
+    /// Shares, from 0 to 1.
+    Share,
+    /// Nanoseconds waited in a second: by their order of magnitude, from a microsecond to a second, so that the colours of two
+    /// studies compare.
+    Waited,
+}
+
+impl Scale {
+    /// From 0, the lightest, to 1.
+    fn place(self, value: f64) -> f64 {
+        match self {
+            Self::Share => value,
+            Self::Waited => (value.max(1.0).log10() - 3.0) / 6.0,
+        }
+    }
+
+    fn text(self, value: f64) -> String {
+        match self {
+            Self::Share => percent(value),
+            Self::Waited if value == 0.0 => "0".to_owned(),
+            Self::Waited => time(value),
+        }
+    }
+}
+
 /// One panel for each phase, side by side; `missing` stands where there is no number. Nothing when there is none at all.
-pub fn map(title: &str, panels: &[(String, Pivot)], legend: &str, missing: &str) -> Option<Drawing> {
+pub fn map(title: &str, scale: Scale, panels: &[(String, Pivot)], legend: &str, missing: &str) -> Option<Drawing> {
     let panels: Vec<_> = panels.iter().filter(|(_, pivot)| !pivot.is_empty()).collect();
     let rows: BTreeSet<&String> = panels.iter().flat_map(|(_, pivot)| &pivot.rows).collect();
     if rows.is_empty() {
@@ -32,7 +60,8 @@ pub fn map(title: &str, panels: &[(String, Pivot)], legend: &str, missing: &str)
             let cell = x + place as f64 * CELL.0;
             drawing.text(cell + CELL.0 / 2.0, 76.0, &clipped(column, 13), Anchor::Middle);
             for (at, row) in rows.iter().enumerate() {
-                cell_of(&mut drawing, (cell, 84.0 + at as f64 * CELL.1), pivot.get(row, column), missing);
+                let place = (cell, 84.0 + at as f64 * CELL.1);
+                cell_of(&mut drawing, scale, place, pivot.get(row, column), missing);
             }
         }
         x += across + 24.0;
@@ -41,12 +70,13 @@ pub fn map(title: &str, panels: &[(String, Pivot)], legend: &str, missing: &str)
     Some(drawing)
 }
 
-fn cell_of(drawing: &mut Drawing, (x, y): (f64, f64), value: Option<f64>, missing: &str) {
+fn cell_of(drawing: &mut Drawing, scale: Scale, (x, y): (f64, f64), value: Option<f64>, missing: &str) {
     let (fill, ink, text) = match value {
         None => ("#f2f2f2".to_owned(), "#999999", missing.to_owned()),
         Some(value) => {
-            let ink = if value > 0.55 { "#ffffff" } else { "#222222" };
-            (shade(value), ink, percent(value))
+            let place = scale.place(value);
+            let ink = if place > 0.55 { "#ffffff" } else { "#222222" };
+            (shade(place), ink, scale.text(value))
         }
     };
     drawing.rect(x + 1.0, y + 1.0, CELL.0 - 2.0, CELL.1 - 2.0, &fill);
@@ -67,6 +97,13 @@ fn shade(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn waiting_is_shown_by_its_order_of_magnitude() {
+        let places = [0.0, 1e3, 1e6, 1e9].map(|value| Scale::Waited.place(value));
+        assert_eq!(places, [-0.5, 0.0, 0.5, 1.0]);
+        assert_eq!([0.0, 1_500.0].map(|value| Scale::Waited.text(value)), ["0", "1.50 us"]);
+    }
 
     #[test]
     fn shades_go_from_light_to_dark() {

@@ -6,7 +6,7 @@ use super::folder::{Folder, machine, tools};
 use super::recorder::{RECORDS, Recorder};
 use crate::Tenant;
 use crate::study::file::{File, Target};
-use crate::study::isolation::{InForce, enforce};
+use crate::study::isolation::{InForce, enforce, put_back_left};
 use crate::study::platform::{Machinery, Platform, Prepared, Site, WORK};
 use crate::study::root::{Files, own_mounts, unmount};
 use crate::study::workload::{Place, Workload, script};
@@ -281,6 +281,7 @@ fn sweep() {
         let process = name.strip_prefix(PREFIX).and_then(|rest| rest.parse::<u32>().ok());
         process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists())
     };
+    put_back_left(&left);
     cgroups::remove(&left);
     for entry in fs::read_dir(SCRATCH).into_iter().flatten().flatten() {
         if entry.file_name().to_str().is_some_and(left) {

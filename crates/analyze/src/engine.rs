@@ -10,16 +10,18 @@ use arrow::datatypes::SchemaRef;
 use datafusion::datasource::MemTable;
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::object_store::ObjectStore;
 use datafusion::object_store::local::LocalFileSystem;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use lima_model::Table;
+use lima_store::Place;
 use lima_trace::Trace;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
-/// How a trace's folder is called inside the engine. Its real path is of the user's choosing, and would have to be
+/// How a trace's folder on this machine is called inside the engine. Its real path is of the user's choosing, and would have to be
 /// kept from being read as a URL or a pattern.
 const STORE: &str = "lima://trace/";
 
@@ -41,22 +43,27 @@ impl Engine {
         context.register_udaf(merge_histograms());
         context.register_udf(wait_quantile());
         context.register_udf(octave_quantile());
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().build().context("start the engine of the report")?;
+        // The clock is for object stores, which are asked again after a while.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.context("start the engine of the report")?;
         Ok(Self { context, runtime })
     }
 
     /// Registers the good segments of every table of a trace.
     pub(crate) fn add_trace(&self, trace: &Trace) -> Result<()> {
-        let store = LocalFileSystem::new_with_prefix(trace.folder())?;
-        let url = ListingTableUrl::parse(STORE)?.object_store();
-        self.context.register_object_store(url.as_ref(), Arc::new(store));
+        let (store, folder): (Arc<dyn ObjectStore>, _) = match trace.place() {
+            Place::Local(folder) => (Arc::new(LocalFileSystem::new_with_prefix(folder)?), STORE.to_owned()),
+            // Not by a `PrefixStore`: that tells of a file by another name than it was asked for.
+            Place::Remote(remote) => (remote.store(), format!("{}/", remote.url())),
+        };
+        let url = ListingTableUrl::parse(&folder)?.object_store();
+        self.context.register_object_store(url.as_ref(), store);
         for &table in Table::ALL {
             let files = trace
                 .segments(table)
                 .iter()
                 .filter_map(|segment| segment.path.file_name()?.to_str())
-                .map(|name| ListingTableUrl::parse(format!("{STORE}{}/{name}", table.name())))
+                .map(|name| ListingTableUrl::parse(format!("{folder}{}/{name}", table.name())))
                 .collect::<Result<Vec<_>, _>>()?;
             if files.is_empty() {
                 self.add_batches(table.name(), table.schema(), Vec::new())?;

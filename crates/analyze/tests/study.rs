@@ -223,10 +223,10 @@ fn what_cannot_be_used_is_said_and_the_rest_goes_on() {
 #[test]
 fn a_folder_that_is_no_study_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let error = Study::open(folder.path()).unwrap_err().to_string();
+    let error = Study::open(&folder.path().into()).unwrap_err().to_string();
     assert!(error.contains("is not a study"), "{error}");
     std::fs::create_dir(folder.path().join("runs")).unwrap();
-    let error = Study::open(folder.path()).unwrap_err().to_string();
+    let error = Study::open(&folder.path().into()).unwrap_err().to_string();
     assert!(error.contains("has no runs"), "{error}");
 }
 

@@ -19,10 +19,11 @@ pub(crate) const BLANK: &str = "0000000000000000";
 /// The key, and then Thrift's mark for a text of 16 bytes.
 const NEEDLE: &[u8] = b"lima.checksum\x18\x10";
 /// Parquet's last bytes: the length of the footer, and `PAR1`.
-const TAIL: usize = 8;
+pub(crate) const TAIL: usize = 8;
 /// A fuzzer would never guess a checksum: without this it would not get to the decoder.
 #[allow(unexpected_cfgs, reason = "set by cargo-fuzz")]
 const FUZZING: bool = cfg!(fuzzing);
+const UNFIT: &str = "its checksum does not fit its content";
 /// How much of a file is read at a time.
 const CHUNK: usize = 256 << 10;
 
@@ -106,16 +107,40 @@ pub(crate) fn verify(path: &Path) -> io::Result<Result<(), String>> {
         Ok(found) => found,
         Err(why) => return Ok(Err(why)),
     };
-    let Some(at) = digits_in_footer(&footer) else {
-        return Ok(Err("its footer has no checksum: it is damaged, or was not written by LIMA".into()));
+    let at = match digits_in(&footer) {
+        Ok(at) => at,
+        Err(why) => return Ok(Err(why)),
     };
     let expected = &footer[at..at + BLANK.len()];
     let found = hash_without_digits(&file, length, start + at as u64)?;
-    Ok(if FUZZING || expected == format!("{found:016x}").as_bytes() {
-        Ok(())
-    } else {
-        Err("its checksum does not fit its content".into())
-    })
+    Ok(if FUZZING || expected == format!("{found:016x}").as_bytes() { Ok(()) } else { Err(UNFIT.into()) })
+}
+
+/// The same of a file that is in memory.
+pub(crate) fn verify_bytes(bytes: &[u8]) -> Result<(), String> {
+    let start = start_in_end(bytes.len() as u64, bytes)? as usize;
+    let footer = &bytes[start..bytes.len() - TAIL];
+    let at = start + digits_in(footer)?;
+    let (expected, blank) = (&bytes[at..at + BLANK.len()], BLANK.as_bytes());
+    let mut hash = XxHash64::with_seed(0);
+    [&bytes[..at], blank, &bytes[at + BLANK.len()..]].into_iter().for_each(|part| hash.write(part));
+    if FUZZING || expected == format!("{:016x}", hash.finish()).as_bytes() { Ok(()) } else { Err(UNFIT.into()) }
+}
+
+/// Where the footer begins in a file of which the last bytes, or all, are at hand.
+pub(crate) fn start_in_end(length: u64, end: &[u8]) -> Result<u64, String> {
+    let tail = end.last_chunk().ok_or_else(|| format!("it is only {length} bytes long"))?;
+    footer_start(length, tail)
+}
+
+/// Whether a footer, with or without the tail, has a checksum.
+pub(crate) fn is_sealed(footer: &[u8]) -> Result<(), String> {
+    digits_in(footer).map(drop)
+}
+
+fn digits_in(footer: &[u8]) -> Result<usize, String> {
+    let missing = "its footer has no checksum: it is damaged, or was not written by LIMA";
+    digits_in_footer(footer).ok_or_else(|| missing.to_owned())
 }
 
 /// The start and the bytes of the footer, without the tail.

@@ -13,7 +13,9 @@
 //!
 //! **Reading.** [`Trace::open`] checks everything it finds: the manifest's schema, and for each segment its checksum,
 //! its footer and its columns. What is damaged is left out and listed ([`Trace::damaged`]), and counts as a loss.
-//! [`Trace::read`] then yields the rows.
+//! [`Trace::read`] then yields the rows. A trace in an object store ([`Trace::at`]) is read the same way, but only the ends
+//! of its larger segments are looked at when it is opened: the store answers for what it keeps, and reading all of it
+//! is what a question should not cost.
 
 mod checksum;
 #[cfg(test)]
@@ -21,6 +23,7 @@ mod crafted;
 mod error;
 mod manifest;
 mod merge;
+mod remote;
 mod replace;
 mod segment;
 mod trace;

@@ -10,7 +10,7 @@ use std::path::Path;
 /// The name under which the manifest is written before it is renamed into place.
 const TEMPORARY: &str = ".trace.json.tmp";
 /// A manifest is a few KiB; what is longer than this is something else, and is not read into memory.
-const LONGEST: u64 = 64 << 20;
+pub(crate) const LONGEST: u64 = 64 << 20;
 
 /// Writes the manifest of the trace in `folder`, in one step: a reader sees the old one or the new one.
 pub(crate) fn write(folder: &Path, manifest: &Manifest) -> Result<(), Error> {
@@ -35,11 +35,17 @@ pub(crate) fn read(folder: &Path) -> Result<Manifest, Error> {
     }
     let mut text = Vec::new();
     file.take(LONGEST + 1).read_to_end(&mut text).map_err(io("read", &path))?;
+    parse(folder, &text)
+}
+
+/// What the text of a manifest says.
+pub(crate) fn parse(folder: &Path, text: &[u8]) -> Result<Manifest, Error> {
+    let damaged = |why: String| Error::Manifest { path: folder.join(crate::MANIFEST), why };
     if text.len() as u64 > LONGEST {
         return Err(damaged(format!("it is longer than {} MiB", LONGEST >> 20)));
     }
     let json: serde_json::Value =
-        serde_json::from_slice(&text).map_err(|error| damaged(format!("it is not JSON: {error}")))?;
+        serde_json::from_slice(text).map_err(|error| damaged(format!("it is not JSON: {error}")))?;
     let schema = json.get("schema").and_then(|schema| schema.as_str());
     match schema.and_then(schema_number) {
         None => return Err(damaged(format!("it does not name its schema (`{SCHEMA}` or another number)"))),

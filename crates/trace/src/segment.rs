@@ -3,6 +3,7 @@
 use crate::checksum;
 use crate::error::Error;
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 use lima_model::Table;
 use lima_model::schema::{check_columns, conform};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -10,6 +11,7 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::reader::ChunkReader;
 use parquet::schema::types::ColumnPath;
 use std::fs::File;
 use std::io;
@@ -128,6 +130,10 @@ pub(crate) fn check(path: &Path, table: Table) -> io::Result<Result<Segment, Str
 
 fn open(path: &Path, table: Table) -> Result<ParquetRecordBatchReaderBuilder<File>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
+    built(file, table)
+}
+
+fn built<T: ChunkReader + 'static>(file: T, table: Table) -> Result<ParquetRecordBatchReaderBuilder<T>, String> {
     let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string()))?;
     check_columns(builder.schema(), &table.schema())?;
     Ok(builder)
@@ -143,8 +149,23 @@ pub(crate) struct Rows {
 impl Rows {
     pub(crate) fn open(path: &Path, table: Table) -> Result<Self, Error> {
         let error = |why| Error::Segment { path: path.to_owned(), why };
-        let builder = open(path, table).map_err(error)?;
-        let reader = guarded(|| builder.build().map_err(|error| error.to_string())).map_err(error)?;
+        Self::of(open(path, table).map_err(error)?, path, table)
+    }
+
+    /// The same of a file whose bytes are at hand.
+    pub(crate) fn in_memory(bytes: Bytes, path: &Path, table: Table) -> Result<Self, Error> {
+        let error = |why| Error::Segment { path: path.to_owned(), why };
+        checksum::verify_bytes(&bytes).map_err(error)?;
+        Self::of(built(bytes, table).map_err(error)?, path, table)
+    }
+
+    fn of<T: ChunkReader + 'static>(
+        builder: ParquetRecordBatchReaderBuilder<T>,
+        path: &Path,
+        table: Table,
+    ) -> Result<Self, Error> {
+        let reader = guarded(|| builder.build().map_err(|error| error.to_string()));
+        let reader = reader.map_err(|why| Error::Segment { path: path.to_owned(), why })?;
         Ok(Self { path: path.to_owned(), table, reader })
     }
 }
@@ -166,6 +187,6 @@ impl Iterator for Rows {
 /// `parquet::util::bit_util` for example (about one in 150 of those that the tests in `crafted.rs` make). The checksum
 /// keeps files away from it that were damaged by accident, so only one made on purpose can come this far. What panicked
 /// is dropped by the callers, never used again.
-fn guarded<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub(crate) fn guarded<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| Err("its Parquet data are malformed".into()))
 }

@@ -1,12 +1,11 @@
 //! A study on disk: its runs, and which of them can count.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use lima_model::escape::terminal;
 use lima_model::study::{RUN_FILE, RUNS, Run, STUDY_FILE, Status, Study as Front, TRACE};
+use lima_store::Place;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
 
 /// A study whose runs are known.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ pub struct Entry {
     /// Its id: the name of its folder.
     pub id: String,
     /// Its folder.
-    pub folder: PathBuf,
+    pub folder: Place,
     /// `done`, `failed`, `hung`, `skipped`, `cut` or `missing`.
     pub status: &'static str,
     /// Why it does not count, or what went wrong.
@@ -52,22 +51,24 @@ impl Entry {
     }
 
     /// Where its trace lies.
-    pub(super) fn trace(&self) -> PathBuf {
+    pub(super) fn trace(&self) -> Place {
         self.folder.join(TRACE)
     }
 }
 
 impl Study {
     /// Looks at the folder of a study.
-    pub fn open(folder: &Path) -> Result<Self> {
+    pub fn open(folder: &Place) -> Result<Self> {
+        let not = || anyhow!("{folder} is not a study: it has no folder `{RUNS}` (`lima study run` makes studies)");
         let runs = folder.join(RUNS);
-        let ids = match ids(&runs) {
+        let mut ids = match runs.folders() {
             Ok(ids) => ids,
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                bail!("{} is not a study: it has no folder `{RUNS}` (`lima study run` makes studies)", folder.display())
-            }
-            Err(error) => return Err(error).with_context(|| format!("look into {}", runs.display())),
+            Err(error) if matches!(error.kind(), ErrorKind::NotADirectory) => return Err(not()),
+            Err(error) if error.kind() == ErrorKind::NotFound && matches!(folder, Place::Local(_)) => return Err(not()),
+            Err(error) => return Err(error).with_context(|| format!("look into {runs}")),
         };
+        // Runs that are under way.
+        ids.retain(|id| !id.starts_with('.'));
         let mut notes = Vec::new();
         let front = front(folder, &mut notes);
         let mut entries: Vec<Entry> = ids.iter().map(|id| entry(&runs, id)).collect();
@@ -83,11 +84,15 @@ impl Study {
         entries.extend(unmade);
         entries.sort_by(|one, other| one.id.cmp(&other.id));
         if entries.is_empty() {
-            bail!("{} has no runs: make some with `lima study run`", folder.display());
+            match folder {
+                // In a store, a folder without files cannot be told from none.
+                Place::Remote(_) if !notes.is_empty() => return Err(not()),
+                _ => bail!("{folder} has no runs: make some with `lima study run`"),
+            }
         }
         let kernel = kernel(&entries);
         let name = Some(front.name).filter(|name| !name.is_empty());
-        let name = name.or_else(|| Some(folder.file_name()?.to_string_lossy().into_owned())).unwrap_or_default();
+        let name = name.or_else(|| folder.name()).unwrap_or_default();
         Ok(Self { name, entries, kernel, notes })
     }
 
@@ -97,24 +102,9 @@ impl Study {
     }
 }
 
-/// The names of the folders of the runs.
-fn ids(runs: &Path) -> std::io::Result<Vec<String>> {
-    let mut ids = Vec::new();
-    for entry in fs::read_dir(runs)? {
-        let entry = entry?;
-        // A run that is under way, or a name that no run has.
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        if !name.starts_with('.') && entry.file_type()?.is_dir() {
-            ids.push(name);
-        }
-    }
-    Ok(ids)
-}
-
 /// What `study.json` says. The tables can do without it, so that it is missing or broken is only noted.
-fn front(folder: &Path, notes: &mut Vec<String>) -> Front {
-    let path = folder.join(STUDY_FILE);
-    let read = fs::read(&path).map_err(anyhow::Error::from);
+fn front(folder: &Place, notes: &mut Vec<String>) -> Front {
+    let read = folder.read(STUDY_FILE).map_err(anyhow::Error::from);
     read.and_then(|text| Ok(serde_json::from_slice(&text)?)).unwrap_or_else(|error| {
         notes.push(format!(
             "{STUDY_FILE} cannot be read ({error:#}): runs that were planned and not made are not known"
@@ -123,11 +113,11 @@ fn front(folder: &Path, notes: &mut Vec<String>) -> Front {
     })
 }
 
-fn entry(runs: &Path, id: &str) -> Entry {
+fn entry(runs: &Place, id: &str) -> Entry {
     let folder = runs.join(id);
     let mut entry = Entry { id: id.to_owned(), folder: folder.clone(), ..Entry::default() };
     let cut = |why: String| ("cut", Some(why), Run::default());
-    let (status, reason, front) = match fs::read(folder.join(RUN_FILE)) {
+    let (status, reason, front) = match folder.read(RUN_FILE) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             cut(format!("it has no {RUN_FILE}: it was interrupted, `lima study run` makes it again"))
         }

@@ -34,8 +34,8 @@ pub(super) struct Made {
 /// Reads the trace of a run; an error says why the run does not count.
 pub(super) fn read(entry: &Entry, kernel: &str, namer: &Namer<'_>) -> Result<Made> {
     // The path is of the machine that analyzes, and no part of the results.
-    let within = format!("{}/", entry.folder.display());
-    let trace = Trace::open(&entry.trace()).map_err(|error| anyhow!("{}", error.to_string().replace(&within, "")))?;
+    let within = format!("{}/", entry.folder);
+    let trace = Trace::at(&entry.trace()).map_err(|error| anyhow!("{}", error.to_string().replace(&within, "")))?;
     if let Some(why) = foreign(&trace.manifest().kernel.build_id, kernel) {
         bail!(why);
     }

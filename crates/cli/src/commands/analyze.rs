@@ -1,7 +1,7 @@
 //! `lima analyze`: tables, figures and findings from the runs of a study.
 
 use super::index::cache;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use lima_analyze::study::{Named, Results, Study};
@@ -9,6 +9,7 @@ use lima_index::store::Index;
 use lima_model::escape::terminal;
 use lima_model::study::RESULTS;
 use lima_resolve::{Resolution, resolve};
+use lima_store::Place;
 use lima_trace::Trace;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ use std::sync::{Arc, Mutex};
         what the numbers mean."
 )]
 pub struct Arguments {
-    /// The study, a folder that `lima study run` has made
+    /// The study, a folder that `lima study run` has made, here or in an object store (s3://BUCKET/FOLDER)
     #[arg(value_name = "STUDY")]
     study: PathBuf,
     /// Put the results into this folder instead of `results` in that of the study
@@ -38,8 +39,15 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let study = Study::open(&arguments.study)?;
-    let folder = arguments.output.clone().unwrap_or_else(|| arguments.study.join(RESULTS));
+    let place = Place::named(&arguments.study).with_context(|| format!("{}", arguments.study.display()))?;
+    let folder = match (&arguments.output, &place) {
+        (Some(folder), _) => folder.clone(),
+        (None, Place::Local(study)) => study.join(RESULTS),
+        (None, Place::Remote(remote)) => {
+            bail!("nothing is written into {remote}: name a folder of this machine for the results, `--output DIR`")
+        }
+    };
+    let study = Study::open(&place)?;
     let indexes = Indexes { named: arguments.index.clone(), open: Mutex::default() };
     let bar = progress(study.done() as u64);
     let results = study.analyze(&|trace| indexes.name(trace), &|done, _| bar.set_position(done as u64))?;

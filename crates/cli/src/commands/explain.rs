@@ -1,6 +1,7 @@
 //! `lima explain`: how it is known what a lock protects.
 
 use super::index::cache;
+use super::opened::named;
 use super::output::Output;
 use super::resolve::no_index;
 use anyhow::Result;
@@ -9,7 +10,6 @@ use lima_model::escape::terminal;
 use lima_resolve::Resolver;
 use lima_resolve::explain::{Explanation, explain};
 use lima_resolve::lines::Lines;
-use lima_trace::Trace;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ enum Form {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let trace = Trace::open(&arguments.trace)?;
+    let trace = named(&arguments.trace)?;
     let Some(index) = cache::of_trace(&trace, arguments.index.as_deref())? else { return Err(no_index(&trace)) };
     let resolver = Resolver::of(&trace, &index)?;
     let found = explain(&resolver, &Lines::of(&index)?, &arguments.lock)?;

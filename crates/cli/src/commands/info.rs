@@ -2,6 +2,7 @@
 
 mod text;
 
+use super::opened::named;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use lima_model::{Losses, Manifest, Table};
@@ -52,7 +53,7 @@ struct TableInfo {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let info = Info::of(&Trace::open(&arguments.trace)?);
+    let info = Info::of(&named(&arguments.trace)?);
     let output = match arguments.format {
         Format::Text => text::page(&info),
         Format::Json => format!("{:#}\n", info.json()),

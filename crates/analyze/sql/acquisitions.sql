@@ -24,6 +24,7 @@ SELECT
   END AS method,
   COALESCE(i.name, o.instance, '0x' || to_hex(t.lock)) AS instance,
   COALESCE(i.name, '') AS found,
+  i.path,
   COALESCE(s.site, '[stack missing]') AS site,
   COALESCE(n.name, 'tenant #' || CAST(t.tenant AS VARCHAR)) AS tenant,
   /*phase*/ 'start' /*end*/ AS phase,

@@ -27,6 +27,7 @@ SELECT
   -- Which one of these objects: as it was read, the variable, or nothing but the address.
   COALESCE(i.name, o.instance, '0x' || to_hex(t.lock)) AS instance,
   COALESCE(i.name, '') AS found,
+  i.path,
   COALESCE(s.site, '[stack missing]') AS site,
   COALESCE(w.name, 'tenant #' || CAST(t.waiter_tenant AS VARCHAR)) AS waiter_tenant,
   COALESCE(h.name, 'tenant #' || CAST(t.holder_tenant AS VARCHAR)) AS holder_tenant,

@@ -41,6 +41,7 @@ const WAITS: &[(&str, Compare)] = &[
     ("object", Compare::Text("object")),
     ("method", Compare::Text("method")),
     ("instance", Compare::Text("instance")),
+    ("path", Compare::Text("path")),
     ("lock", Compare::Address("lock")),
     ("type", Compare::Text("lock_type")),
     ("mode", Compare::Text("mode")),
@@ -66,6 +67,7 @@ const ACQUISITIONS: &[(&str, Compare)] = &[
     ("object", Compare::Text("object")),
     ("method", Compare::Text("method")),
     ("instance", Compare::Text("instance")),
+    ("path", Compare::Text("path")),
     ("lock", Compare::Address("lock")),
     ("type", Compare::Text("lock_type")),
     ("mode", Compare::Text("mode")),
@@ -212,7 +214,7 @@ mod tests {
     #[test]
     fn a_wrong_key_is_answered_with_the_right_ones() {
         let error = "lcok=1".parse::<Filter>().unwrap_err().to_string();
-        insta::assert_snapshot!(error, @r#"there is no filter `lcok`: keys are object, method, instance, lock, type, mode, context, phase, site, function, tenant, holder, holder_method; with `--by event` also comm, pid, tid, cpu, holder_comm, holder_pid, holder_tid; with `--by task` type, phase, tenant, comm, pid, tid"#);
+        insta::assert_snapshot!(error, @r#"there is no filter `lcok`: keys are object, method, instance, path, lock, type, mode, context, phase, site, function, tenant, holder, holder_method; with `--by event` also comm, pid, tid, cpu, holder_comm, holder_pid, holder_tid; with `--by task` type, phase, tenant, comm, pid, tid"#);
     }
 
     #[test]
@@ -225,7 +227,7 @@ mod tests {
         insta::assert_snapshot!(error, @r#"`--by task` cannot be filtered by `object`: the table of tasks has type, phase, tenant, comm, pid, tid"#);
         let filter = [Filter::new("comm", "sh").unwrap()];
         let error = refused(&filter, Source::Waits);
-        insta::assert_snapshot!(error, @r#"`comm` is a filter of `--by event` or `--by task`: the totals do not have it; here keys are object, method, instance, lock, type, mode, context, phase, site, function, tenant, holder, holder_method"#);
+        insta::assert_snapshot!(error, @r#"`comm` is a filter of `--by event` or `--by task`: the totals do not have it; here keys are object, method, instance, path, lock, type, mode, context, phase, site, function, tenant, holder, holder_method"#);
     }
 
     #[test]

@@ -100,8 +100,8 @@ pub(crate) const OBJECT: &str = "main_object AS object, main_method AS method, o
 /// The same, and how many locks it has.
 pub(crate) const OBJECT_AND_LOCKS: &str = "main_object AS object, main_method AS method, objects, locks";
 
-/// Columns that say which object it is one of, and who shares it.
-pub(crate) const INSTANCE: &str = "main_object AS object, main_method AS method, objects, sharing, tenants";
+/// Columns that say which object it is one of, the last path it was seen to have, and who shares it.
+pub(crate) const INSTANCE: &str = "main_object AS object, main_method AS method, objects, path, sharing, tenants";
 
 impl By {
     /// All of them.

@@ -8,7 +8,8 @@ use anyhow::Result;
 
 /// The sums over a group that tell how it is shared.
 const OF_OBJECT: &str = "count(DISTINCT CASE WHEN tenants_count > 1 THEN /*lock*/ lock /*end*/ END) AS shared_locks,";
-const OF_INSTANCE: &str = "first_value(tenants) AS tenants, first_value(sharing) AS sharing,";
+const OF_INSTANCE: &str = "first_value(tenants) AS tenants, first_value(sharing) AS sharing, \
+    last_value(path ORDER BY time_ns) FILTER (WHERE path IS NOT NULL) AS path,";
 /// A lock of the acquisitions: the same address with another life is another one.
 const WITH_LIFE: &str = "CAST(lock AS VARCHAR) || '#' || CAST(life AS VARCHAR)";
 

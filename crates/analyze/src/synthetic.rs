@@ -153,7 +153,7 @@ impl Synthetic {
             events: Self::sample_events(),
             acquired: Vec::new(),
             sample: BTreeMap::new(),
-            instances: vec![(0, 0xffff_8880_0000_1098, 0, "inode 12 of ext4 8:1".into())],
+            instances: vec![(0, 0xffff_8880_0000_1098, 0, "inode 12 of ext4 8:1".into(), None)],
             phases: vec![(0, "start".into())],
             tasks: vec![
                 (100, "fio".into(), 4, "mutex", 2, 100 * ms),

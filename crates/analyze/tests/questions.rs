@@ -489,7 +489,7 @@ fn a_filter_makes_no_shared_lock_private() {
 fn memory_that_is_used_again_is_another_object() {
     let mut trace = Synthetic::sample();
     // What was read at the end of the second time bucket holds from its start; nobody but `a` and `b` is there in both.
-    trace.instances.push((1_000_000_000, 0xffff_8880_0000_1098, 0, "inode 13 of ext4 8:1".into()));
+    trace.instances.push((1_000_000_000, 0xffff_8880_0000_1098, 0, "inode 13 of ext4 8:1".into(), None));
     trace.totals[0].holder = 4;
     trace.totals[1].holder = 3;
     insta::assert_snapshot!(by_instance(&trace, false), @r#"
@@ -498,6 +498,25 @@ fn memory_that_is_used_again_is_another_object() {
     0xffff888000002000 | futex_wake() | spinlock | seen | a | 1000
     inode 13 of ext4 8:1 | inode_cache+0x98 | mutex | seen | a | 1
     "#);
+}
+
+#[test]
+fn a_renamed_file_is_one_instance_with_its_last_path() {
+    let mut trace = Synthetic::sample();
+    trace.instances[0].4 = Some("data/old".into());
+    let again = (1_000_000_000, 0xffff_8880_0000_1098, 0, "inode 12 of ext4 8:1".into(), Some("data/new".into()));
+    trace.instances.push(again);
+    let analysis = trace.analysis().unwrap();
+    let paths = |filters: &[Filter]| {
+        let query = Query { by: By::Instance, filters: filters.to_vec(), ..Query::default() };
+        lines(&analysis.report(&query).unwrap().rows, &["instance", "path", "waits"])
+    };
+    insta::assert_snapshot!(paths(&[]), @r#"
+    inode 12 of ext4 8:1 | data/new | 3
+    0xffffffff82000000 | - | 1
+    0xffff888000002000 | - | 1000
+    "#);
+    insta::assert_snapshot!(paths(&[Filter::new("path", "data/o*").unwrap()]), @"inode 12 of ext4 8:1 | data/old | 2");
 }
 
 #[test]

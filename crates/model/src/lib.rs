@@ -10,6 +10,7 @@
 //! - [`index`]: `index.json`, the front page of an index;
 //! - [`table`]: tables as they are handed to people;
 //! - [`pattern`]: text in which `*` stands for anything;
+//! - [`build_id`]: build ids as they are written, and where debug information lies by them;
 //! - [`escape`]: names that other people chose, made safe to show;
 //! - [`spelling`]: tenants as people spell them;
 //! - [`stat`]: what can be measured of acquisitions;
@@ -18,6 +19,7 @@
 //! - [`source`]: the same of what is inlined;
 //! - [`study`]: the front pages of a study and of its runs.
 
+pub mod build_id;
 pub mod escape;
 pub mod histogram;
 pub mod index;

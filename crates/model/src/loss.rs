@@ -102,6 +102,8 @@ losses! {
     SlowPathsFull = 46 "slow_paths_full" "waits not measured: too many waits for sockets and bits at once",
     /// The time for reading the kernel's memory was used up.
     InstancesUnread = 47 "instances_unread" "locks of which it was not read which object they lie in: too many in a time bucket",
+    /// More was to be read of processes' files than is read of them.
+    UserNamesUnread = 48 "user_names_unread" "places in user stacks without a function because their files were too large or too many to be read",
 }
 
 impl Loss {

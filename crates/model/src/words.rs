@@ -170,6 +170,8 @@ words! {
         Conflict = 9 "conflict",
         /// What the function takes in other kernels.
         Kin = 10 "kin",
+        /// The lock lies on the stack of a thread in the kernel. It tells what does not speak for an object, and never decides.
+        Stack = 11 "stack",
     }
 }
 

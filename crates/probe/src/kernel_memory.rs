@@ -56,6 +56,9 @@ enum Source {
 /// The most that the program reads at once, bytes.
 const AT_ONCE: usize = 64;
 
+/// What is mapped at once, bytes.
+const PAGE: u64 = 4096;
+
 /// What the program is asked, and where it answers: as in `bpf/memory.bpf.c`.
 #[repr(C)]
 struct Request {
@@ -164,7 +167,13 @@ impl KernelMemory {
         while bytes.len() < length {
             let at = address.checked_add(bytes.len() as u64)?;
             let rest = length - bytes.len();
-            // By words where they are whole: what lies behind the end may not be mapped.
+            // What lies behind the end may not be mapped, unless it is in the same page.
+            if (at % PAGE) as usize <= PAGE as usize - AT_ONCE
+                && let Some(whole) = self.read::<AT_ONCE>(at)
+            {
+                bytes.extend(&whole[..rest.min(AT_ONCE)]);
+                continue;
+            }
             match rest {
                 AT_ONCE.. => bytes.extend(self.read::<AT_ONCE>(at)?),
                 8.. => bytes.extend(self.read::<8>(at)?),

@@ -13,6 +13,8 @@ use std::fmt::Write;
 enum Shown {
     /// A column, under a shorter heading.
     As(&'static str, &'static str),
+    /// Which object it is, and its path.
+    Instance,
     /// Lock type and mode.
     Type,
     /// The row's share of all time waited.
@@ -30,6 +32,9 @@ enum Shown {
     /// Which tenants share it.
     Sharing,
 }
+
+/// Of a path so many characters are shown.
+const LONGEST_PATH: usize = 40;
 
 /// Of many tenants that share a lock so many are named.
 const SHARERS: usize = 3;
@@ -220,7 +225,7 @@ fn table(about: &About, report: &Report, width: Option<usize>) -> String {
 fn columns(about: &About, report: &Report) -> Vec<Shown> {
     let keys: &[Shown] = match report.by {
         By::Object => &[Shown::As("object", "object"), Shown::Type],
-        By::Instance => &[Shown::As("instance", "instance"), Shown::MainObject, Shown::Type, Shown::Sharing],
+        By::Instance => &[Shown::Instance, Shown::MainObject, Shown::Type, Shown::Sharing],
         By::Lock => &[Shown::As("lock", "lock"), Shown::Type, Shown::MainObject],
         By::Site => &[Shown::As("site", "site"), Shown::Type, Shown::MainObject],
         By::Stack | By::Event | By::Type => &[Shown::Type],
@@ -251,6 +256,7 @@ fn columns(about: &About, report: &Report) -> Vec<Shown> {
         Shown::As(name, _) | Shown::Part(name, _) => *name == report.sort,
         Shown::Type => ["lock_type", "mode"].contains(&&*report.sort),
         Shown::MainObject => report.sort == "object",
+        Shown::Instance => ["instance", "path"].contains(&&*report.sort),
         Shown::Time => report.sort == "time_ns",
         Shown::SharedLocks => report.sort == "shared_locks",
         Shown::Sharing => report.sort == "sharing",
@@ -289,6 +295,7 @@ fn heading(column: Shown, rows: &Rows) -> (String, Align) {
         Shown::As(name, heading) => (heading.to_owned(), text(name)),
         Shown::Type => ("type".to_owned(), Align::Left),
         Shown::MainObject => ("object".to_owned(), Align::Left),
+        Shown::Instance => ("instance".to_owned(), Align::Left),
         Shown::SharedLocks => ("shared".to_owned(), Align::Right),
         Shown::Sharing => ("who".to_owned(), Align::Left),
         Shown::Share => ("share".to_owned(), Align::Right),
@@ -306,6 +313,7 @@ fn cell(column: Shown, about: &About, report: &Report, row: usize) -> String {
             .map_or_else(String::new, |position| value(&rows.rows[row][position], rows.columns[position].kind)),
         Shown::Type => lock_type(rows, row),
         Shown::MainObject => main_object(rows, row),
+        Shown::Instance => instance(rows, row),
         Shown::SharedLocks => {
             format!("{} of {}", count(rows.number(row, "shared_locks")), count(rows.number(row, "locks")))
         }
@@ -350,6 +358,18 @@ fn main_object(rows: &Rows, row: usize) -> String {
     match rows.number(row, "objects") {
         0 | 1 => object,
         objects => format!("{object} and {} more", count(objects - 1)),
+    }
+}
+
+/// `inode 12 of ext4 8:1 (data/ham)`.
+fn instance(rows: &Rows, row: usize) -> String {
+    let (name, path) = (escape::terminal(rows.text(row, "instance")), escape::terminal(rows.text(row, "path")));
+    let skipped = path.chars().count().saturating_sub(LONGEST_PATH);
+    match (path.is_empty(), skipped) {
+        (true, _) => name,
+        (_, 0) => format!("{name} ({path})"),
+        // The end tells more than the beginning.
+        _ => format!("{name} (...{})", path.chars().skip(skipped).collect::<String>()),
     }
 }
 

@@ -192,6 +192,20 @@ fn by_instance_it_is_said_who_shares_it() {
 }
 
 #[test]
+fn of_a_long_path_the_end_is_shown() {
+    let mut trace = Synthetic::sample();
+    let mut shown = |path: &str| {
+        trace.instances[0].4 = Some(path.to_owned());
+        let text = report(&trace, &by(By::Instance), None);
+        text.lines()
+            .find_map(|line| line.split_once(" of ext4 8:1 ")?.1.split_once("  ").map(|(path, _)| path.to_owned()))
+    };
+    assert_eq!(shown("data/\u{1b}ham").as_deref(), Some("(data/\\u{1b}ham)"));
+    let long = format!("{}/{}", "a".repeat(50), "b".repeat(38));
+    assert_eq!(shown(&long), Some(format!("(...a/{})", "b".repeat(38))));
+}
+
+#[test]
 fn a_narrow_terminal_gets_fewer_columns_and_then_broken_names() {
     let mut trace = Synthetic::sample();
     trace.totals[0].slab = Some(("a_slab_cache_with_a_rather_long_name_in_a_module".into(), 0x40));

@@ -143,7 +143,7 @@ fn common(resolver: &Resolver, pieces: &Pieces<'_>) -> Vec<(Evidence, String)> {
     if pieces.is_on_stack {
         let why =
             "it lies on a kernel stack, where each call has another lock: other places say nothing of it".to_owned();
-        out.push((Evidence::OtherSites, why));
+        out.push((Evidence::Stack, why));
     }
     for (claims, evidence, what) in [
         (&pieces.others, Evidence::OtherSites, "places that took it say"),

@@ -13,13 +13,11 @@ use blazesym::helper::read_elf_build_id;
 use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized, Symbolizer};
 use lima_model::Table;
+use lima_model::build_id::{DEBUG, debug_file, hex};
 use lima_trace::Trace;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Where packages put debug information, by build id.
-const DEBUG: &str = "/usr/lib/debug/.build-id";
 
 /// An address of a process.
 type Address = (u32, u64);
@@ -82,15 +80,10 @@ fn chain(symbol: &Sym<'_>) -> Option<Vec<(String, String, u32)>> {
 
 /// A file with this build id.
 fn file_of(path: &Path, build_id: &str) -> Option<PathBuf> {
-    let (folder, name) = build_id.split_at_checked(2)?;
-    let debug = Path::new(DEBUG).join(folder).join(format!("{name}.debug"));
+    let debug = debug_file(Path::new(DEBUG), build_id)?;
     [debug, path.to_owned()].into_iter().find(|path| {
         // A pipe would be waited for.
-        path.is_file()
-            && read_elf_build_id(path)
-                .ok()
-                .flatten()
-                .is_some_and(|id| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>() == build_id)
+        path.is_file() && read_elf_build_id(path).ok().flatten().is_some_and(|id| hex(&id) == build_id)
     })
 }
 

@@ -43,7 +43,7 @@ pub struct How {
     top: Option<usize>,
     /// Look only at waits that fit, `*` standing for any text; may be given several times
     ///
-    /// Keys are object, method, instance, lock, type, mode, context, phase, site, function (anywhere on the stack), tenant (that waited),
+    /// Keys are object, method, instance, path, lock, type, mode, context, phase, site, function (anywhere on the stack), tenant (that waited),
     /// holder (tenant that held the lock) and holder_method; with `--by event` also comm, pid, tid, cpu, holder_comm,
     /// holder_pid and holder_tid; with `--by task` they are type, phase, tenant, comm, pid and tid.
     /// Of several filters with the same key one must fit; different keys must all fit. KEY!=VALUE leaves out what fits.

@@ -320,15 +320,18 @@ const INSTANCES: &[Column] = columns! {
     time_ns: U64 = "Start of the time bucket at whose end it was read, nanoseconds since the start of the trace.",
     lock: U64 = "Address of the lock.",
     life: U32 = "As in `acquisitions`; of `totals` 0.",
-    kind: Text = "What it is: `inode`, `dentry`, `file`, `super_block`, `mm`, `task`, `process`, `socket`, `netns`, `cgroup` or `stack`.",
+    kind: Text = "What it is: `inode`, `dentry`, `file`, `super_block`, `mm`, `task`, `process`, `socket`, `netns`, `netdev`, `cgroup` or `stack`.",
     name: Text = "As people would say it: `inode 1234 of ext4 8:1`.",
     filesystem: Text null = "Type of the file system; of what belongs to one.",
     device: Text null = "Its device number, `major:minor`.",
     volume: Text null = "What the kernel calls the file system's instance: the name of its device, or of its type.",
-    number: U64 null = "Inode number, also of network namespaces; of cgroups their id, of sockets the local port.",
-    netns: U64 null = "Inode number of the network namespace; of sockets.",
+    number: U64 null = "Inode number, also of network namespaces; of cgroups their id, of sockets the local port, of network devices \
+        their ifindex.",
+    netns: U64 null = "Inode number of the network namespace; of sockets and network devices.",
     pid: U32 null = "Thread, or the process of `process` and `mm`.",
-    text: Text null = "Its own name: of a dentry, a cgroup or a task.",
+    text: Text null = "Its own name: of a dentry, a cgroup, a task or a network device.",
+    path: Text null = "Path from the root of its file system (`/` is that root itself): of inodes, dentries and open files. Of a file \
+        with several names it is one of them; a file that was deleted has none, nor one that the kernel keeps no name of.",
 };
 
 const OBJECTS: &[Column] = columns! {

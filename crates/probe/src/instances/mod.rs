@@ -36,12 +36,14 @@ pub struct Instance {
     pub volume: Option<String>,
     /// Inode number, id, or port.
     pub number: Option<u64>,
-    /// Inode number of the network namespace of a socket.
+    /// Inode number of the network namespace of a socket or network device.
     pub netns: Option<u64>,
     /// Thread or process.
     pub pid: Option<u32>,
     /// Its own name.
     pub text: Option<String>,
+    /// Path in the file system.
+    pub path: Option<String>,
 }
 
 /// What a lock lies in.
@@ -122,10 +124,10 @@ impl Instances {
         let (mut seen, old): (Vec<_>, Vec<_>) = self.seen.drain().partition(|(lock, _)| !self.known.contains_key(lock));
         seen.sort_unstable_by_key(|(_, seen)| Reverse(seen.uses));
         let new = seen.len();
-        self.reader.forget_volumes();
+        self.reader.forget_files();
         // Of memory for anything most has no name, and will not have one the next time.
         seen.extend(old.into_iter().filter(|(lock, seen)| {
-            !matches!(seen.place, Place::General | Place::Stack) || self.known.get(lock).is_some_and(Option::is_some)
+            !matches!(seen.place, Place::General(_) | Place::Stack) || self.known.get(lock).is_some_and(Option::is_some)
         }));
         let mut rows = Vec::new();
         for (number, (lock, seen)) in seen.into_iter().enumerate() {
@@ -135,7 +137,7 @@ impl Instances {
                 }
                 continue;
             }
-            let found = self.reader.read(seen.place, seen.object, &seen.cache);
+            let found = self.reader.read(seen.place, seen.object, lock.0, &seen.cache);
             self.unread.remove(&lock);
             let before = self.known.get(&lock).copied().flatten();
             // What cannot be read any more was freed: the lock had been in what was found before.

@@ -16,8 +16,8 @@ pub enum Place {
     Netns,
     /// A socket, if the cache has the name of its protocol.
     Socket,
-    /// Memory for anything: it may be an object that can be known by itself.
-    General,
+    /// Memory for anything, pieces of so many bytes: it may be an object that can be known by itself.
+    General(u64),
     /// The stack of a thread in the kernel, if it is one.
     Stack,
 }
@@ -76,7 +76,7 @@ pub fn place(cache: &str, types: &Types) -> Option<Place> {
         _ => {}
     }
     if cache.starts_with("kmalloc-") {
-        return Some(Place::General);
+        return general(cache).map(Place::General);
     }
     if !cache.contains("inode") && cache != "bdev_cache" {
         return may_be_protocol(cache).then_some(Place::Socket);
@@ -85,6 +85,17 @@ pub fn place(cache: &str, types: &Types) -> Option<Place> {
     // A file system's inode on the disk may be called so as well; there is no `inode` inside of it.
     let candidates = known.unwrap_or_else(|| structs(cache));
     candidates.iter().find_map(|composite| types.embedded(composite, "inode")).map(Place::Inode)
+}
+
+/// How large the pieces of a general cache are: `kmalloc-cg-2k` has them of 2,048 bytes.
+fn general(cache: &str) -> Option<u64> {
+    let (_, size) = cache.rsplit_once('-')?;
+    let (number, unit) = match (size.strip_suffix('k'), size.strip_suffix('M')) {
+        (Some(number), _) => (number, 1 << 10),
+        (_, Some(number)) => (number, 1 << 20),
+        _ => (size, 1),
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 /// The structs that may be called after a cache of inodes, in the order in which they are looked for.
@@ -131,6 +142,8 @@ mod tests {
         assert_ne!(at("socket_alloc"), Some(Place::Inode(0)), "a socket stands before its inode");
         assert_eq!(place("nobody_knows_inode_cache", &types), None);
         assert_eq!(place("vm_area_struct", &types), None);
-        assert_eq!(place("kmalloc-cg-2k", &types), Some(Place::General));
+        assert_eq!(place("kmalloc-cg-2k", &types), Some(Place::General(2048)));
+        assert_eq!(place("kmalloc-rnd-05-96", &types), Some(Place::General(96)));
+        assert_eq!(place("kmalloc-\u{1b}[2J", &types), None);
     }
 }

@@ -1,19 +1,28 @@
-//! Reading objects: each kind its fields, and what makes sure that it is one.
+//! Reading objects: each kind its fields, and what makes sure that it is one. Paths of files are in `paths.rs`, what belongs to
+//! the network in `network.rs`.
+
+mod network;
+mod paths;
 
 use super::Instance;
 use super::places::{Area, Place};
 use super::types::Types;
 use crate::kernel_memory::KernelMemory;
 use lima_model::escape;
-use std::cell::RefCell;
+use paths::Paths;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Kernel addresses of x86-64 begin here, with page tables of five levels (Documentation/arch/x86/x86_64/mm.rst).
 const KERNEL: u64 = 0xff00_0000_0000_0000;
+/// Here lie the kernel's image and its modules (same file).
+const IMAGE: Range<u64> = 0xffff_ffff_8000_0000..0xffff_ffff_ff00_0000;
 /// Names of files are no longer (`NAME_MAX`).
 const LONGEST: u32 = 255;
-/// Namespaces have inode numbers from here on (`PROC_DYNAMIC_FIRST`).
-const FIRST_NAMESPACE: u32 = 0xf000_0000;
+/// Namespaces have inode numbers from here on: `PROC_DYNAMIC_FIRST`, and a few below it those that the kernel starts with
+/// (`PROC_USER_INIT_INO` and its kin, include/linux/proc_ns.h).
+const FIRST_NAMESPACE: u32 = 0xefff_fff0;
 
 /// What stands at the end of a stack (`STACK_END_MAGIC`, include/uapi/linux/magic.h).
 const STACK_END: u64 = 0x57ac_6e9d;
@@ -25,9 +34,31 @@ pub struct Reader {
     /// The kernel's types.
     pub types: Types,
     fields: Fields,
+    /// What may lie in memory for anything: how large it is, and how it is read.
+    general: Vec<(u64, General)>,
     /// File systems that were read: many objects lie in the same one.
     volumes: RefCell<HashMap<u64, Option<Volume>>>,
+    /// Directories that were read: many files lie in the same one.
+    paths: RefCell<Paths>,
+    /// The object that is being read.
+    home: Cell<u64>,
+    /// How far from one object of the kernel others can lie, bytes.
+    reach: u64,
+    /// How large a network device's queue is, bytes.
+    queue_size: Option<u64>,
 }
+
+/// Reads what may be an object that begins at an address and has a lock at the other one.
+type General = fn(&Reader, u64, u64) -> Option<Instance>;
+
+/// What may lie in memory for anything, and can be known by itself.
+const GENERAL: &[(&str, General)] = &[
+    ("super_block", |reader, at, _| reader.super_block(at)),
+    ("cgroup", |reader, at, _| reader.cgroup(at)),
+    ("net_device", |reader, at, _| reader.network_device(at)),
+    ("netdev_queue", Reader::transmit_queue),
+    ("Qdisc", |reader, at, _| reader.qdisc(at)),
+];
 
 /// Declares where fields lie: `name = "struct" "path"`. A kernel may lack some.
 macro_rules! fields {
@@ -48,6 +79,8 @@ fields! {
     inode_number = "inode" "i_ino",
     inode_volume = "inode" "i_sb",
     inode_host = "inode" "i_data.host",
+    inode_links = "inode" "i_nlink",
+    inode_names = "inode" "i_dentry.first",
     volume_device = "super_block" "s_dev",
     volume_type = "super_block" "s_type",
     volume_id = "super_block" "s_id",
@@ -57,6 +90,10 @@ fields! {
     dentry_length = "dentry" "d_name.len",
     dentry_volume = "dentry" "d_sb",
     dentry_inode = "dentry" "d_inode",
+    dentry_parent = "dentry" "d_parent",
+    dentry_alias = "dentry" "d_u.d_alias",
+    dentry_listed = "dentry" "d_hash.pprev",
+    dentry_sequence = "dentry" "d_seq.seqcount.sequence",
     file_inode = "file" "f_inode",
     file_dentry = "file" "f_path.dentry",
     mm_owner = "mm_struct" "owner",
@@ -75,6 +112,19 @@ fields! {
     sock_port = "sock" "__sk_common.skc_num",
     sock_protocol = "sock" "__sk_common.skc_prot",
     protocol_name = "proto" "name",
+    device_name = "net_device" "name",
+    device_index = "net_device" "ifindex",
+    device_net = "net_device" "nd_net.net",
+    device_object_name = "net_device" "dev.kobj.name",
+    device_queues = "net_device" "_tx",
+    device_queue_count = "net_device" "num_tx_queues",
+    device_qdisc = "net_device" "qdisc",
+    queue_device = "netdev_queue" "dev",
+    queue_qdisc = "netdev_queue" "qdisc",
+    queue_sleeping = "netdev_queue" "qdisc_sleeping",
+    qdisc_queue = "Qdisc" "dev_queue",
+    qdisc_kind = "Qdisc" "ops",
+    kind_name = "Qdisc_ops" "id",
     cgroup_self = "cgroup" "self.cgroup",
     cgroup_node = "cgroup" "kn",
     node_id = "kernfs_node" "id",
@@ -92,16 +142,31 @@ struct Volume {
 impl Reader {
     /// Reads by `memory` what `types` says.
     pub fn new(memory: KernelMemory, types: Types) -> Self {
-        Self { fields: Fields::of(&types), memory, types, volumes: RefCell::default() }
+        let memory_of_machine = rustix::system::sysinfo();
+        let bytes = memory_of_machine.totalram.saturating_mul(memory_of_machine.mem_unit.into());
+        Self {
+            fields: Fields::of(&types),
+            general: GENERAL.iter().filter_map(|&(name, read)| Some((types.size(name)?, read))).collect(),
+            queue_size: types.size("netdev_queue"),
+            memory,
+            types,
+            volumes: RefCell::default(),
+            paths: RefCell::default(),
+            home: Cell::default(),
+            // Between the parts of the memory lie gaps, the largest of them below 4 GiB.
+            reach: bytes.saturating_add(4 << 30),
+        }
     }
 
-    /// Reads file systems anew from now on: other ones may have come in their places.
-    pub fn forget_volumes(&mut self) {
+    /// Reads file systems and directories anew from now on: other ones may have come in their places.
+    pub fn forget_files(&mut self) {
         self.volumes.get_mut().clear();
+        self.paths.get_mut().clear();
     }
 
-    /// Which object of a slab cache it is that begins at an address; `None` without certainty.
-    pub fn read(&self, place: Place, object: u64, cache: &str) -> Option<Instance> {
+    /// Which object of a slab cache it is that begins at an address and has a lock at the other; `None` without certainty.
+    pub fn read(&self, place: Place, object: u64, lock: u64, cache: &str) -> Option<Instance> {
+        self.home.set(object);
         match place {
             Place::Inode(at) => self.inode(object.checked_add(at)?),
             Place::Dentry => self.dentry(object),
@@ -111,9 +176,11 @@ impl Reader {
             Place::Process => self.process(object),
             Place::Netns => self.netns(object),
             Place::Socket => self.socket(object, cache),
-            // The object may be anything, and what looks like an address may be one of a device.
-            Place::General if self.memory.is_careful() => self.super_block(object).or_else(|| self.cgroup(object)),
-            Place::General => None,
+            Place::General(size) => {
+                let fitting = self.general.iter().filter(|&&(needed, _)| needed <= size);
+                fitting.into_iter().find_map(|(_, read)| read(self, object, lock))
+            }
+            // Memory of devices has such addresses, too.
             Place::Stack if self.memory.is_careful() => self.stack(object),
             Place::Stack => None,
         }
@@ -148,7 +215,14 @@ impl Reader {
 
     /// The address of another object.
     fn pointer(&self, object: u64, field: Option<u64>) -> Option<u64> {
-        self.number(object, field).filter(|&address| address >= KERNEL)
+        self.number(object, field).filter(|&address| address >= KERNEL && self.may_follow(address))
+    }
+
+    /// Whether an address may be read that may be none. Reading the memory of a device can change what the device does. Where
+    /// the kernel does not keep from it, only what is surely no device's is read: the kernel's image, and what is not farther from
+    /// the object at hand, which lies in the machine's memory, than that memory is large.
+    fn may_follow(&self, address: u64) -> bool {
+        self.memory.is_careful() || IMAGE.contains(&address) || address.abs_diff(self.home.get()) <= self.reach
     }
 
     /// A name that the kernel gave: text without anything else in it.
@@ -180,20 +254,21 @@ impl Reader {
         let volume = self.volume(self.pointer(at, self.fields.inode_volume)?)?;
         let number = self.number(at, self.fields.inode_number)?;
         let name = format!("inode {number} of {} {}", volume.filesystem, volume.device);
-        Some(Instance { number: Some(number), ..volume.instance("inode", name) })
+        Some(Instance { number: Some(number), path: self.path_of_inode(at), ..volume.instance("inode", name) })
     }
 
     /// A name of as many bytes as the dentry says, in a file system that is one.
     fn dentry(&self, at: u64) -> Option<Instance> {
         let volume = self.volume(self.pointer(at, self.fields.dentry_volume)?)?;
-        let length = self.small(at, self.fields.dentry_length).filter(|length| (1..=LONGEST).contains(length))?;
-        let name = self.memory.bytes(self.pointer(at, self.fields.dentry_name)?, length as usize)?;
-        if name.contains(&0) {
-            return None;
-        }
-        let text = escape::text(&name);
+        let text = self.name(at)?;
         let name = format!("dentry \"{text}\" of {} {}", volume.filesystem, volume.device);
-        Some(Instance { text: Some(text), ..volume.instance("dentry", name) })
+        Some(Instance { text: Some(text), path: self.path_of_dentry(at), ..volume.instance("dentry", name) })
+    }
+
+    fn name(&self, dentry: u64) -> Option<String> {
+        let length = self.small(dentry, self.fields.dentry_length).filter(|length| (1..=LONGEST).contains(length))?;
+        let name = self.memory.bytes(self.pointer(dentry, self.fields.dentry_name)?, length as usize)?;
+        (!name.contains(&0)).then(|| escape::text(&name))
     }
 
     /// The open file and its name in the file system lead to the same inode.
@@ -203,8 +278,10 @@ impl Reader {
         if self.pointer(dentry, self.fields.dentry_inode)? != inode {
             return None;
         }
-        let inode = self.inode(inode)?;
-        Some(Instance { kind: "file", name: format!("open file, {}", inode.name), ..inode })
+        let found = self.inode(inode)?;
+        // Of several names the one that it was opened by.
+        let path = found.path.is_some().then(|| self.path_of_dentry(dentry)).flatten();
+        Some(Instance { kind: "file", name: format!("open file, {}", found.name), path, ..found })
     }
 
     /// The root of a file system says which one it is the root of.
@@ -257,31 +334,6 @@ impl Reader {
     fn comm(&self, task: u64) -> Option<String> {
         let bytes: [u8; 16] = self.memory.read(task.checked_add(self.fields.task_comm?)?)?;
         (bytes[15] == 0 && bytes[0] != 0).then(|| escape::c_text(&bytes))
-    }
-
-    fn net_number(&self, net: u64) -> Option<u64> {
-        let number = self.small(net, self.fields.net_number).filter(|&number| number >= FIRST_NAMESPACE)?;
-        let user = self.pointer(net, self.fields.net_user)?;
-        self.small(user, self.fields.user_number).filter(|&number| number >= FIRST_NAMESPACE)?;
-        Some(number.into())
-    }
-
-    fn netns(&self, at: u64) -> Option<Instance> {
-        let number = self.net_number(at)?;
-        let name = format!("network namespace {number}");
-        Some(Instance { kind: "netns", name, number: Some(number), ..Instance::default() })
-    }
-
-    /// Caches of sockets have the name of the protocol that the socket names.
-    fn socket(&self, at: u64, cache: &str) -> Option<Instance> {
-        let protocol = self.pointer(at, self.fields.sock_protocol)?;
-        let protocol = self.word(protocol.checked_add(self.fields.protocol_name?)?).filter(|name| name == cache)?;
-        let netns = self.net_number(self.pointer(at, self.fields.sock_net)?)?;
-        let port = self.small(at, self.fields.sock_port)? & 0xffff;
-        let shown = if port > 0 { format!(" :{port}") } else { String::new() };
-        let name = format!("{protocol} socket{shown} of network namespace {netns}");
-        let number = (port > 0).then_some(port.into());
-        Some(Instance { kind: "socket", name, number, netns: Some(netns), ..Instance::default() })
     }
 
     /// A cgroup is the one of its own state.

@@ -1,7 +1,7 @@
 //! Where fields lie in the kernel's structs: by name, from the types that the kernel and its modules carry (BTF).
 
 use libbpf_rs::btf::types::{Composite, MemberAttr};
-use libbpf_rs::btf::{Btf, BtfType, TypeId};
+use libbpf_rs::btf::{Btf, BtfType, HasSize, TypeId};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::{self, File};
 use std::io::Write;
@@ -27,6 +27,11 @@ impl Types {
     /// `i_data.host`.
     pub fn offset(&self, composite: &str, path: &str) -> Option<u64> {
         offset(&self.kernel, &named(&self.kernel, composite)?, path)
+    }
+
+    /// How large a struct is, bytes.
+    pub fn size(&self, composite: &str) -> Option<u64> {
+        u64::try_from(named(&self.kernel, composite)?.size()).ok()
     }
 
     /// Where a struct `inner` lies in a struct `outer` of the kernel or one of its modules.

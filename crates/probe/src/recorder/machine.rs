@@ -41,7 +41,7 @@ fn build_id(mut notes: &[u8]) -> Option<String> {
         let name = notes.get(12..12 + name_size)?;
         let content = notes.get(start..start.checked_add(size)?)?;
         if kind == 3 && name == b"GNU\0" {
-            return Some(content.iter().map(|byte| format!("{byte:02x}")).collect());
+            return Some(lima_model::build_id::hex(content));
         }
         notes = notes.get(start + size.next_multiple_of(4)..)?;
     }

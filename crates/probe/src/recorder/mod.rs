@@ -374,6 +374,7 @@ impl<'obj> Recorder<'obj> {
         self.manifest.workings = counters.workings();
         self.count_missed(&mut losses);
         losses.set(Loss::InstancesUnread, self.instances.as_ref().map_or(0, Instances::unread));
+        losses.set(Loss::UserNamesUnread, self.processes.unread());
         self.manifest.losses = losses;
     }
 

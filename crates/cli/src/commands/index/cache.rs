@@ -44,7 +44,10 @@ pub(crate) fn asked(named: Option<&Path>) -> Result<Index> {
         bail!("the running kernel does not tell its build id (/sys/kernel/notes): name an index with --index");
     }
     match of_kernel(&build_id)? {
-        Some(index) => Ok(index),
+        Some(index) => {
+            note_other_version(&index);
+            Ok(index)
+        }
         None => bail!(
             "there is no index of the running kernel (build id {build_id}) in {}: make one with `lima index build`, or name \
              another one with --index NAME.limaindex",
@@ -99,11 +102,22 @@ pub(crate) fn of_trace(trace: &lima_trace::Trace, named: Option<&Path>) -> Resul
         eprintln!("note: the index in the cache is not used: {error:#}");
         None
     });
-    if let Some(index) = index.as_ref().filter(|index| !is_of_this_version(index.manifest())) {
-        let folder = index.folder().display();
-        eprintln!(
-            "note: {folder} was made by another version of LIMA, which may have known less (lima index build makes it anew)"
-        );
+    if let Some(index) = &index {
+        note_other_version(index);
     }
     Ok(index)
+}
+
+/// Says so when other code made an index of the cache: it may know less.
+fn note_other_version(index: &Index) {
+    let manifest = index.manifest();
+    if !is_of_this_version(manifest) {
+        eprintln!(
+            "note: {} was made by other code than this one's (LIMA {}, analysis {}) and may know less: lima index build makes it \
+             anew",
+            index.folder().display(),
+            manifest.lima_version,
+            manifest.analysis
+        );
+    }
 }

@@ -190,7 +190,7 @@ fn build_id(notes: &[u8]) -> Option<String> {
         let start = at + 12 + name.next_multiple_of(4);
         let content = notes.get(start..start.checked_add(length)?)?;
         if kind == BUILD_ID && notes.get(at + 12..at + 12 + name)? == b"GNU\0" {
-            return Some(content.iter().map(|byte| format!("{byte:02x}")).collect());
+            return Some(lima_model::build_id::hex(content));
         }
         at = start + length.next_multiple_of(4);
     }

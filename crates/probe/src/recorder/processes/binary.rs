@@ -4,6 +4,7 @@
 //! not mapped (cutting a mapped file short ends its reader), a little at a time, and nothing of them is believed.
 
 use super::Found;
+use lima_model::build_id::{self, DEBUG};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader, Sym};
 use object::read::{ReadCache, ReadRef};
 use object::{Endianness, LittleEndian, Object, elf};
@@ -11,7 +12,7 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use std::cell::Cell;
 use std::fs::File;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The most that is read of a file: tables of some 20 million symbols.
 const MOST_BYTES: u64 = 512 << 20;
@@ -22,9 +23,6 @@ const MOST_FITS: u32 = 100_000;
 /// The longest build id; usual are 20 bytes.
 const LONGEST_ID: usize = 64;
 
-/// Where Debian and others put debug information, by build id.
-const DEBUG: &str = "/usr/lib/debug/.build-id";
-
 /// What is known of some places in a file.
 #[derive(Debug, Default)]
 pub struct Places {
@@ -32,6 +30,8 @@ pub struct Places {
     pub build_id: Option<String>,
     /// Of each place: its address as the file's symbols count, and the function it is in.
     pub found: Vec<(Option<u64>, Option<Found>)>,
+    /// Places without a function in a file of which not all was read.
+    pub unread: u64,
 }
 
 /// Opens a file to be read, if it is one.
@@ -43,7 +43,11 @@ pub fn open_file(path: &Path) -> Option<File> {
 /// Looks up places in a file, each an offset and whether a call returns there. `None` when it is no executable of this machine.
 pub fn look_up(file: File, places: &[(u64, bool)]) -> Option<Places> {
     let source = Source::of(file);
-    let elf = parse(&source)?;
+    let Some(elf) = parse(&source) else {
+        let nothing =
+            || Places { found: vec![(None, None); places.len()], unread: places.len() as u64, build_id: None };
+        return source.is_cut.get().then(nothing);
+    };
     let build_id = build_id(&elf);
     let segments = segments(&elf);
     let addresses: Vec<Option<u64>> = places.iter().map(|&(offset, _)| address_of(&segments, offset)).collect();
@@ -53,29 +57,25 @@ pub fn look_up(file: File, places: &[(u64, bool)]) -> Option<Places> {
         .map(|(address, &(_, returns))| address.map(|address| address.wrapping_sub(u64::from(returns))))
         .collect();
     let mut best = vec![None; wanted.len()];
-    search(&elf, &wanted, &mut best);
+    let mut is_cut = search(&elf, &wanted, &mut best).is_err() || source.is_cut.get();
     if best.contains(&None)
         && let Some(id) = &build_id
-        && let Some(file) = debug_file(id).and_then(|path| open_file(&path))
+        && let Some(file) = build_id::debug_file(Path::new(DEBUG), id).and_then(|path| open_file(&path))
     {
         let source = Source::of(file);
         if let Some(elf) = parse(&source).filter(|elf| self::build_id(elf).as_ref() == Some(id)) {
-            search(&elf, &wanted, &mut best);
+            is_cut |= search(&elf, &wanted, &mut best).is_err();
         }
+        is_cut |= source.is_cut.get();
     }
+    let unread = if is_cut { best.iter().filter(|best| best.is_none()).count() as u64 } else { 0 };
     let found = best.into_iter().zip(addresses).map(|(best, address)| {
         let found = best
             .zip(address)
             .map(|(best, address)| Found { symbol: demangled(&best.name), offset: address - best.start });
         (address, found)
     });
-    Some(Places { build_id, found: found.collect() })
-}
-
-/// The host's file of debug information with this build id.
-fn debug_file(build_id: &str) -> Option<PathBuf> {
-    let (folder, name) = build_id.split_at_checked(2)?;
-    Some(Path::new(DEBUG).join(folder).join(format!("{name}.debug")))
+    Some(Places { build_id, found: found.collect(), unread })
 }
 
 /// A function, as far as it was found.
@@ -107,7 +107,7 @@ fn parse(source: &Source) -> Option<Elf<'_>> {
 
 fn build_id(elf: &Elf<'_>) -> Option<String> {
     let id = elf.build_id().ok().flatten().filter(|id| id.len() <= LONGEST_ID)?;
-    Some(id.iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(build_id::hex(id))
 }
 
 /// Loaded parts: where in the file, and the address of the first byte.
@@ -127,8 +127,12 @@ fn address_of(segments: &[(Range<u64>, u64)], offset: u64) -> Option<u64> {
     address.checked_add(offset - range.start)
 }
 
+/// More symbols cover the places than are looked at.
+#[derive(Debug)]
+struct TooManyFits;
+
 /// Finds the functions that addresses lie in, where that is not known yet.
-fn search(elf: &Elf<'_>, wanted: &[Option<u64>], best: &mut [Option<Function>]) {
+fn search(elf: &Elf<'_>, wanted: &[Option<u64>], best: &mut [Option<Function>]) -> Result<(), TooManyFits> {
     let mut order: Vec<(u64, usize)> =
         (0..wanted.len()).filter(|&at| best[at].is_none()).filter_map(|at| Some((wanted[at]?, at))).collect();
     order.sort_unstable();
@@ -148,7 +152,7 @@ fn search(elf: &Elf<'_>, wanted: &[Option<u64>], best: &mut [Option<Function>]) 
             for &(_, at) in order[first..].iter().take_while(|&&(address, _)| address < end) {
                 fits += 1;
                 if fits > MOST_FITS {
-                    return;
+                    return Err(TooManyFits);
                 }
                 let Ok(name) = symbol.name(LittleEndian, table.strings()) else { break };
                 let function = Function { start, name: lima_model::escape::text(name) };
@@ -158,6 +162,7 @@ fn search(elf: &Elf<'_>, wanted: &[Option<u64>], best: &mut [Option<Function>]) 
             }
         }
     }
+    Ok(())
 }
 
 /// The longest name that is put back into the words of its language.
@@ -186,15 +191,19 @@ fn cpp(name: &str) -> Option<String> {
 struct Source {
     cache: ReadCache<File>,
     left: Cell<u64>,
+    /// Whether more was to be read than may be.
+    is_cut: Cell<bool>,
 }
 
 impl Source {
     fn of(file: File) -> Self {
-        Self { cache: ReadCache::new(file), left: Cell::new(MOST_BYTES) }
+        Self { cache: ReadCache::new(file), left: Cell::new(MOST_BYTES), is_cut: Cell::default() }
     }
 
     fn spend(&self, bytes: u64) -> Result<(), ()> {
-        self.left.set(self.left.get().checked_sub(bytes).ok_or(())?);
+        let left = self.left.get().checked_sub(bytes);
+        self.is_cut.set(self.is_cut.get() || left.is_none());
+        self.left.set(left.ok_or(())?);
         Ok(())
     }
 }

@@ -17,6 +17,8 @@ pub struct JitMap {
     path: String,
     /// Start, end and name, in the order of the file.
     functions: Vec<(u64, u64, String)>,
+    /// Whether the file is longer than what is read of it.
+    is_cut: bool,
 }
 
 impl JitMap {
@@ -30,8 +32,15 @@ impl JitMap {
             return None;
         }
         let mut bytes = Vec::new();
-        File::from(file).take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
-        Some(Self { path, functions: lima_model::escape::text(&bytes).lines().filter_map(parse).collect() })
+        File::from(file).take(MOST_BYTES + 1).read_to_end(&mut bytes).ok()?;
+        let is_cut = bytes.len() as u64 > MOST_BYTES;
+        let functions = lima_model::escape::text(&bytes).lines().filter_map(parse).collect();
+        Some(Self { path, functions, is_cut })
+    }
+
+    /// Whether the file says more than was read of it.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// The function that an address lies in: the last that was written, as code is replaced.
@@ -72,7 +81,7 @@ mod tests {
     #[test]
     fn the_last_of_two_functions_in_one_place_counts() {
         let text = "7f10 20 old\nnonsense\n0x7f10 0x10 LazyCompile:*render /app/a b.js:3\n7f40 0\n";
-        let map = JitMap { path: String::new(), functions: text.lines().filter_map(parse).collect() };
+        let map = JitMap { path: String::new(), functions: text.lines().filter_map(parse).collect(), is_cut: false };
         let found = |address| map.find(address).map(|found| (found.symbol, found.offset));
         assert_eq!(found(0x7f14), Some(("LazyCompile:*render /app/a b.js:3".to_owned(), 4)));
         assert_eq!(found(0x7f24), Some(("old".to_owned(), 0x14)));
@@ -90,6 +99,22 @@ mod tests {
         fs::remove_file(&path).unwrap();
         let map = map.unwrap();
         assert_eq!((map.path(), map.find(0x1080).unwrap().symbol.as_str()), (&*path, "made up"));
+    }
+
+    #[test]
+    fn a_map_that_is_too_long_is_known_to_be_cut() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let path = format!("/tmp/perf-{}.map", child.id());
+        fs::write(&path, "1000 100 made up\n").unwrap();
+        let whole = JitMap::of_process(child.id());
+        File::options().write(true).open(&path).unwrap().set_len(MOST_BYTES + 1).unwrap();
+        let cut = JitMap::of_process(child.id());
+        fs::remove_file(&path).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (whole, cut) = (whole.unwrap(), cut.unwrap());
+        assert!(!whole.is_cut() && cut.is_cut());
+        assert_eq!(cut.find(0x1080).unwrap().symbol, "made up");
     }
 
     #[test]

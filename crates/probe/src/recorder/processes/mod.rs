@@ -43,6 +43,8 @@ pub struct Processes {
     jit: HashMap<u32, Option<JitMap>>,
     /// Files by device and inode, and what is to be looked up in them.
     files: HashMap<(String, String), (File, Vec<Place>)>,
+    /// Addresses without a function because not all was read that could say it.
+    unread: u64,
 }
 
 impl Processes {
@@ -56,7 +58,10 @@ impl Processes {
             row.module = Some(mapping.path.clone());
             self.remember(&mapping, Place { tgid, address, offset: row.offset, returns });
         } else if let Some(map) = self.jit.entry(tgid).or_insert_with(|| JitMap::of_process(tgid))
-            && let Some(found) = map.find(address.wrapping_sub(u64::from(returns)))
+            && let Some(found) = map.find(address.wrapping_sub(u64::from(returns))).or_else(|| {
+                self.unread += u64::from(map.is_cut());
+                None
+            })
         {
             row.offset = found.offset + u64::from(returns);
             row.symbol = Some(found.symbol);
@@ -80,6 +85,7 @@ impl Processes {
         for (file, places) in std::mem::take(&mut self.files).into_values() {
             let wanted: Vec<(u64, bool)> = places.iter().map(|place| (place.offset, place.returns)).collect();
             let Some(known) = binary::look_up(file, &wanted) else { continue };
+            self.unread += known.unread;
             for (place, (file_address, function)) in places.iter().zip(known.found) {
                 found.insert((place.tgid, place.address), (known.build_id.clone(), file_address, function));
             }
@@ -93,6 +99,11 @@ impl Processes {
                 row.offset = offset;
             }
         }
+    }
+
+    /// How many addresses have no function because not all was read that could say it.
+    pub fn unread(&self) -> u64 {
+        self.unread
     }
 
     fn mapping(&mut self, tgid: u32, address: u64) -> Option<Mapping> {
@@ -111,12 +122,12 @@ impl Processes {
     fn remember(&mut self, mapping: &Mapping, place: Place) {
         if let Some((_, places)) = self.files.get_mut(&mapping.file) {
             places.push(place);
-        } else if self.files.len() < MOST_FILES
-            && let Some(file) = binary::open_file(Path::new(&format!(
-                "/proc/{}/map_files/{:x}-{:x}",
-                place.tgid, mapping.start, mapping.end
-            )))
-        {
+        } else if self.files.len() >= MOST_FILES {
+            self.unread += 1;
+        } else if let Some(file) = binary::open_file(Path::new(&format!(
+            "/proc/{}/map_files/{:x}-{:x}",
+            place.tgid, mapping.start, mapping.end
+        ))) {
             self.files.insert(mapping.file.clone(), (file, vec![place]));
         }
     }
@@ -144,6 +155,18 @@ mod tests {
         assert!(symbol.ends_with("processes::tests::finds_its_own_code"), "{symbol}");
         assert_eq!(row.offset, 1);
         assert!(row.file_address.is_some());
+    }
+
+    #[test]
+    fn places_in_files_too_many_are_counted() {
+        let mut processes = Processes::default();
+        for number in 0..MOST_FILES {
+            let key = ("none".to_owned(), number.to_string());
+            processes.files.insert(key, (File::open("/dev/null").unwrap(), Vec::new()));
+        }
+        let mut rows = [processes.frame(std::process::id(), inside(places_in_files_too_many_are_counted), true)];
+        processes.name(&mut rows);
+        assert_eq!((rows[0].symbol.as_ref(), processes.unread()), (None, 1));
     }
 
     #[test]

@@ -273,6 +273,7 @@ pub fn instances(time_ns: u64, rows: &[(Lock, Instance)]) -> RecordBatch {
         column!(UInt64Array?, rows, row => row.1.netns),
         column!(UInt32Array?, rows, row => row.1.pid),
         column!(StringArray?, rows, row => row.1.text.as_deref()),
+        column!(StringArray?, rows, row => row.1.path.as_deref()),
     ];
     batch(Table::Instances, columns)
 }

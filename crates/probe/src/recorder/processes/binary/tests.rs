@@ -1,5 +1,6 @@
-use super::{address_of, demangled, look_up, open_file};
+use super::{Source, address_of, demangled, look_up, open_file, parse};
 use proptest::prelude::{Strategy, any, proptest};
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::path::Path;
@@ -48,6 +49,15 @@ fn functions_are_found_by_place() {
     assert!(found[3].1.is_none_or(|(name, _)| name != "inner"));
     assert_eq!(found[4], (None, None));
     assert_ne!(data, inner);
+}
+
+#[test]
+fn a_file_that_is_too_large_is_known_to_be_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = Source { left: Cell::new(100), ..Source::of(compiled(folder.path())) };
+    assert!(parse(&source).is_none() && source.is_cut.get());
+    let source = Source::of(compiled(folder.path()));
+    assert!(parse(&source).is_some() && !source.is_cut.get());
 }
 
 #[test]

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the study in the file $1 into ~/.cache/lima/studies/NAME, and goes on there when it was interrupted.
+# Runs the study in the file $1 into ~/.cache/lima/studies/NAME, goes on there when it was interrupted, and makes its tables.
 # LIMA_STUDY_DIR: another folder.
 set -eu
 
@@ -14,4 +14,8 @@ out=${LIMA_STUDY_DIR:-$HOME/.cache/lima/studies/${name:?a study without a name}}
 }
 mkdir -p "$(dirname "$out")"
 "$lima" study check "$file"
-"$lima" study run "$file" -o "$out"
+status=0
+"$lima" study run "$file" -o "$out" || status=$?
+# Runs that failed are marked in the tables; what was interrupted goes on the next time.
+[ "$status" -gt 1 ] || "$lima" analyze "$out"
+exit "$status"

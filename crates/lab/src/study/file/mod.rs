@@ -27,6 +27,8 @@ pub struct File {
     pub repetitions: u32,
     /// How long the steady part of the warm phase is.
     pub warm: Duration,
+    /// How much of each workload's fixed amount of work is done, in per cent.
+    pub work_percent: u32,
     /// How long a step of a run may take: a platform's start, the work.
     pub timeout: Duration,
     /// What files containers and guests see.
@@ -120,7 +122,7 @@ pub struct Lab {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Accel {
-    /// With KVM when it boots the kernel, in software otherwise, at the level acquisitions one CPU at a time.
+    /// With KVM when it boots the kernel, in software otherwise.
     #[default]
     Auto,
     /// With KVM.

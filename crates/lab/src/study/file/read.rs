@@ -37,6 +37,8 @@ struct Written {
     #[serde(default)]
     warm: Option<Spanned<String>>,
     #[serde(default)]
+    work_percent: Option<Spanned<u32>>,
+    #[serde(default)]
     timeout: Option<Spanned<String>>,
     #[serde(default)]
     root: Option<Root>,
@@ -113,6 +115,10 @@ impl File {
             Some(number) => at.of(number.span(), repetitions(*number.as_ref()))?,
             None => 3,
         };
+        let work_percent = match &written.work_percent {
+            Some(percent) => at.of(percent.span(), work_percent(*percent.as_ref()))?,
+            None => 100,
+        };
         let length = |text: &Option<Spanned<String>>, usual: u64| match text {
             Some(text) => at.of(text.span(), time(text.as_ref())),
             None => Ok(Duration::from_secs(usual)),
@@ -128,6 +134,7 @@ impl File {
             groups,
             repetitions: number,
             warm,
+            work_percent,
             timeout,
             root: written.root.unwrap_or(usual_root),
             isolation: written.isolation,
@@ -188,6 +195,11 @@ fn target(text: &str) -> Result<Target> {
 fn repetitions(number: u32) -> Result<u32> {
     ensure!((1..=1000).contains(&number), "repetitions = {number}: between 1 and 1000 are possible");
     Ok(number)
+}
+
+fn work_percent(percent: u32) -> Result<u32> {
+    ensure!((1..=10_000).contains(&percent), "work_percent = {percent}: between 1 and 10000 are possible");
+    Ok(percent)
 }
 
 /// `500ms`, `5s`, `2m`.
@@ -288,6 +300,7 @@ mod tests {
             (&*format!("{head}workloads = ['gzip']\nwarm = '5'"), "line 4: \"5\": a time is written"),
             (&*format!("{head}workloads = ['gzip']\nwarm = '5d'"), "line 4"),
             (&*format!("{head}workloads = ['gzip']\nrepetitions = 0"), "line 4: repetitions = 0"),
+            (&*format!("{head}workloads = ['gzip']\nwork_percent = 0"), "line 4: work_percent = 0"),
             (&*format!("{head}workloads = ['gzip', 'gzip']"), "line 3: \"gzip\" is there twice"),
             (&*format!("{head}workloads = []"), "line 3: `workloads` is empty"),
             (&*format!("{head}groups = [['gzip'], []]"), "line 3: `group` is empty"),

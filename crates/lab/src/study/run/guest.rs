@@ -1,7 +1,7 @@
 //! One run in a guest of its own.
 
 use crate::guest::{self, Acceleration, Cache, End, Machine, Plan};
-use crate::study::file::{Accel, File, Level, Root, Target};
+use crate::study::file::{Accel, File, Root, Target};
 use crate::study::root;
 use anyhow::{Context, Result, bail};
 use lima_model::study::STUDY_TOML;
@@ -31,11 +31,8 @@ pub fn in_guest(path: &Path, id: &str, program: &Path) -> Result<ExitCode> {
         Accel::Kvm => Acceleration::Kvm,
         Accel::Tcg => Acceleration::Tcg,
         Accel::TcgSingle => Acceleration::TcgSingle,
-        Accel::Auto => match guest::choose(&cache, &kernel, &say)?.acceleration {
-            // In software, attaching programs to busy functions can hang a guest unless its CPUs take turns.
-            Acceleration::Tcg if study.level == Level::Acquisitions => Acceleration::TcgSingle,
-            other => other,
-        },
+        // Programs are attached while no tenant runs yet, so that CPUs need not take turns for it, as they must under load.
+        Accel::Auto => guest::choose(&cache, &kernel, &say)?.acceleration,
     };
     let command = ["study", "one", "--run", id, "--study"].map(Into::into);
     let plan = Plan {

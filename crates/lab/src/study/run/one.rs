@@ -193,7 +193,10 @@ impl<'a> Stage<'a> {
                 Platform::Host => folder.join("work").display().to_string(),
                 _ => WORK.to_owned(),
             };
-            let script = script(workload, &Place { work, port: PORT + u16::try_from(number)? });
+            let script = script(
+                workload,
+                &Place { work, port: PORT + u16::try_from(number)?, percent: self.study.work_percent },
+            );
             let cgroup = format!("/{}/{key}", self.unique);
             let runtime_cgroup = format!("{cgroup}.runtime");
             self.cgroups.push((Tenant::create(&cgroup[1..])?, Tenant::create(&runtime_cgroup[1..])?));

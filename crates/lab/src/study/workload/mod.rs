@@ -117,7 +117,7 @@ fn of_stressor(kind: &str, stressor: &str, operations: u64) -> Workload {
         stressor: Some(stressor.to_owned()),
         programs: vec!["stress-ng".to_owned()],
         packages: vec!["stress-ng".to_owned()],
-        work: Some(format!("{call} --{stressor}-ops {operations}")),
+        work: Some(format!("{call} --{stressor}-ops $(amount {operations})")),
         steady: Some(format!("{call} --timeout ${{TIME}}s")),
         ..Workload::default()
     }

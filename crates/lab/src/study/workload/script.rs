@@ -10,6 +10,8 @@ pub struct Place {
     pub work: String,
     /// A port of its own.
     pub port: u16,
+    /// How much of the fixed amount of work is done, in per cent.
+    pub percent: u32,
 }
 
 const INSIDE: &str = include_str!("inside.sh");
@@ -18,6 +20,7 @@ const INSIDE: &str = include_str!("inside.sh");
 pub fn script(workload: &Workload, place: &Place) -> String {
     let mut text = String::from("#!/bin/sh\n");
     let _ = writeln!(text, "export WORK='{}' PORT={} HOME='{0}'", place.work.replace('\'', "'\\''"), place.port);
+    let _ = writeln!(text, "amount() {{ echo $(($1 * {0} / 100 > 0 ? $1 * {0} / 100 : 1)); }}", place.percent);
     text.push_str("export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C\n");
     let parts = [
         ("setup", &workload.setup),
@@ -49,7 +52,7 @@ mod tests {
     #[test]
     fn the_scripts_are_shell() {
         for workload in Catalogue::built_in().unwrap().iter() {
-            let text = script(workload, &Place { work: "/tmp/it's".into(), port: 1 });
+            let text = script(workload, &Place { work: "/tmp/it's".into(), port: 1, percent: 100 });
             let mut shell = Command::new("sh").arg("-n").stdin(Stdio::piped()).spawn().unwrap();
             shell.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
             assert!(shell.wait().unwrap().success(), "{}", workload.name);
@@ -63,13 +66,14 @@ mod tests {
             setup: Some("echo made >made".into()),
             server: Some("touch up; exec sleep 60".into()),
             ready: Some("[ -e up ]".into()),
-            work: Some("cat made; echo x >>rounds; [ ! -e broken ]".into()),
+            work: Some("cat made; amount 50 >>rounds; amount 1 >>rounds; [ ! -e broken ]".into()),
             steady: Some("echo \"$TIME\" >time; touch broken".into()),
             ..Workload::default()
         };
         let work = folder.path().join("work");
         let file = folder.path().join("script");
-        std::fs::write(&file, script(&workload, &Place { work: work.display().to_string(), port: 1 })).unwrap();
+        std::fs::write(&file, script(&workload, &Place { work: work.display().to_string(), port: 1, percent: 10 }))
+            .unwrap();
         let mut shell = Command::new("sh");
         shell.arg(&file).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut shell = shell.spawn().unwrap();
@@ -81,6 +85,6 @@ mod tests {
              lima-study over\n"
         );
         assert_eq!(std::fs::read_to_string(work.join("time")).unwrap(), "7\n");
-        assert_eq!(std::fs::read_to_string(work.join("rounds")).unwrap(), "x\nx\n");
+        assert_eq!(std::fs::read_to_string(work.join("rounds")).unwrap(), "5\n1\n5\n1\n");
     }
 }

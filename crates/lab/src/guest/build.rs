@@ -1,7 +1,7 @@
 //! Kernels that are built here, from Debian's source package and a configuration of ours.
 
 use super::archive::{Archive, unpack};
-use super::cache::{Cache, Kernel};
+use super::cache::{Cache, Kernel, is_version};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -36,17 +36,23 @@ pub struct Order<'a> {
     pub jobs: usize,
 }
 
-/// Builds a kernel into the cache, where it has the name of its configuration. What an earlier, interrupted run has built
-/// is used.
+/// What our configuration is called in the tree that is built.
+const WISH: &str = "lima.config";
+
+/// Builds a kernel into the cache, where it has the name of its configuration. One that is there is not built again, and what an
+/// earlier, interrupted run has built is used.
 pub fn build(cache: &Cache, order: &Order<'_>, say: super::Say<'_>) -> Result<Kernel> {
-    needs_tools()?;
     let name = order.configuration.name;
+    if let Some(kernel) = built(cache, order) {
+        return Ok(kernel);
+    }
+    needs_tools()?;
     let work = cache.folder().join(format!("build.{name}"));
     let source = source(cache, &work, order.version, say)?;
-    let wish = source.join("lima.config");
+    let wish = source.join(WISH);
     if fs::read_to_string(&wish).ok().as_deref() != Some(order.configuration.options) {
         fs::write(&wish, order.configuration.options).with_context(|| format!("cannot write {}", wish.display()))?;
-        make(&source, &["KCONFIG_ALLCONFIG=lima.config", "allnoconfig"], say)?;
+        make(&source, &[&format!("KCONFIG_ALLCONFIG={WISH}"), "allnoconfig"], say)?;
     }
     ensure_taken(order.configuration.options, &source.join(".config"))?;
     say(&format!(
@@ -55,6 +61,14 @@ pub fn build(cache: &Cache, order: &Order<'_>, say: super::Say<'_>) -> Result<Ke
     ));
     make(&source, &[&format!("-j{}", order.jobs), "bzImage", "modules"], say)?;
     install(cache, name, &work, &source)
+}
+
+/// The kernel that is wanted, when it was built before: this version, with this configuration.
+fn built(cache: &Cache, order: &Order<'_>) -> Option<Kernel> {
+    let kernel = Kernel::in_folder(&cache.folder().join(order.configuration.name))?;
+    let tree = kernel.folder.join("usr/src").join(format!("linux-headers-{}", kernel.release));
+    let same = fs::read_to_string(tree.join(WISH)).is_ok_and(|wish| wish == order.configuration.options);
+    (same && is_version(&kernel.release, order.version)).then_some(kernel)
 }
 
 /// The source, unpacked.
@@ -193,6 +207,24 @@ fn remove_objects(folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_built_is_known_by_its_version_and_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path().to_owned());
+        let order = |version| Order { version, configuration: CONFIGURATIONS[0], jobs: 1 };
+        assert_eq!(built(&cache, &order("6.1")), None);
+        let place = folder.path().join("lockdep");
+        let tree = place.join("usr/src/linux-headers-6.1.9-lockdep");
+        fs::create_dir_all(place.join("boot")).unwrap();
+        fs::create_dir_all(&tree).unwrap();
+        fs::write(place.join("boot/vmlinuz-6.1.9-lockdep"), "").unwrap();
+        fs::write(tree.join(WISH), CONFIGURATIONS[0].options).unwrap();
+        assert_eq!(built(&cache, &order("6.1")).unwrap().release, "6.1.9-lockdep");
+        assert_eq!(built(&cache, &order("6.12")), None);
+        fs::write(tree.join(WISH), "CONFIG_64BIT=y").unwrap();
+        assert_eq!(built(&cache, &order("6.1")), None);
+    }
 
     #[test]
     fn options_that_were_not_taken_are_found() {

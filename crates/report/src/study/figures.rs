@@ -36,15 +36,10 @@ fn all(results: &Results) -> Vec<(String, Drawing)> {
 
 /// Groups of workloads against platforms: how much they share.
 fn interference(table: &StudyTable) -> Option<Drawing> {
-    let shared = |table: &StudyTable, row: usize| Some(1.0 - table.number(row, "score")?);
-    let panel = |phase: &str| {
-        let row = |table: &StudyTable, row: usize| table.text(row, "workloads").to_owned();
-        (phase.to_owned(), Pivot::of(table, phase, row, "platform", shared))
-    };
     heat::map(
         "Potential interference of tenants side by side",
         heat::Scale::Share,
-        &PHASES.map(panel),
+        &panels(table, "workloads", "platform", |row| Some(1.0 - table.number(row, "score")?)),
         "share of a tenant's acquisitions that are of locks which another tenant acquires too; medians over the runs",
         "not run",
     )
@@ -52,15 +47,10 @@ fn interference(table: &StudyTable) -> Option<Drawing> {
 
 /// Groups of workloads against platforms: how long they waited for each other.
 fn observed(table: &StudyTable) -> Option<Drawing> {
-    let waited = |table: &StudyTable, row: usize| table.number(row, "observed_ns_per_s");
-    let panel = |phase: &str| {
-        let row = |table: &StudyTable, row: usize| table.text(row, "workloads").to_owned();
-        (phase.to_owned(), Pivot::of(table, phase, row, "platform", waited))
-    };
     heat::map(
         "Observed interference of tenants side by side",
         heat::Scale::Waited,
-        &PHASES.map(panel),
+        &panels(table, "workloads", "platform", |row| table.number(row, "observed_ns_per_s")),
         "time that a tenant waited for locks which another tenant is known to have held, per second; medians over the runs",
         "not run",
     )
@@ -68,16 +58,24 @@ fn observed(table: &StudyTable) -> Option<Drawing> {
 
 /// Platforms against platforms: which classes of locks they have in common.
 fn overlap(table: &StudyTable) -> Option<Drawing> {
-    let panel = |phase: &str| {
-        let row = |table: &StudyTable, row: usize| table.text(row, "platform").to_owned();
-        let value = |table: &StudyTable, row: usize| table.number(row, "overlap");
-        (phase.to_owned(), Pivot::of(table, phase, row, "other", value))
-    };
     heat::map(
         "Overlap of the classes of locks of two platforms",
         heat::Scale::Share,
-        &PHASES.map(panel),
+        &panels(table, "platform", "other", |row| table.number(row, "overlap")),
         "classes that both take, of those that at least one takes",
         "",
     )
+}
+
+/// A panel for each phase, with what two columns name as its rows and columns.
+fn panels(
+    table: &StudyTable,
+    row: &str,
+    column: &str,
+    value: impl Fn(usize) -> Option<f64>,
+) -> [(String, Pivot); PHASES.len()] {
+    PHASES.map(|phase| {
+        let name = |table: &StudyTable, at: usize| table.text(at, row).to_owned();
+        (phase.to_owned(), Pivot::of(table, phase, name, column, |_, at| value(at)))
+    })
 }

@@ -66,8 +66,7 @@ pub fn build(cache: &Cache, order: &Order<'_>, say: super::Say<'_>) -> Result<Ke
 /// The kernel that is wanted, when it was built before: this version, with this configuration.
 fn built(cache: &Cache, order: &Order<'_>) -> Option<Kernel> {
     let kernel = Kernel::in_folder(&cache.folder().join(order.configuration.name))?;
-    let tree = kernel.folder.join("usr/src").join(format!("linux-headers-{}", kernel.release));
-    let same = fs::read_to_string(tree.join(WISH)).is_ok_and(|wish| wish == order.configuration.options);
+    let same = fs::read_to_string(kernel.headers()?.join(WISH)).is_ok_and(|wish| wish == order.configuration.options);
     (same && is_version(&kernel.release, order.version)).then_some(kernel)
 }
 
@@ -219,6 +218,7 @@ mod tests {
         fs::create_dir_all(place.join("boot")).unwrap();
         fs::create_dir_all(&tree).unwrap();
         fs::write(place.join("boot/vmlinuz-6.1.9-lockdep"), "").unwrap();
+        fs::write(tree.join("Makefile"), "").unwrap();
         fs::write(tree.join(WISH), CONFIGURATIONS[0].options).unwrap();
         assert_eq!(built(&cache, &order("6.1")).unwrap().release, "6.1.9-lockdep");
         assert_eq!(built(&cache, &order("6.12")), None);

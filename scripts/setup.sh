@@ -76,5 +76,7 @@ if [ -n "$missing" ]; then
 	}
 fi
 
+"$(dirname "$0")"/fetch-qemu.sh
+
 has cargo || fail "cargo is missing: install Rust from https://rustup.rs"
 mkdir -p "${CARGO_TARGET_DIR:-$HOME/.cache/lima/target}"

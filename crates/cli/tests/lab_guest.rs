@@ -91,6 +91,18 @@ fn lima_records_in_a_guest_and_reports_here() {
     assert!(tenants.contains(&"/red") && tenants.contains(&"/blue"), "{tenants:?}");
 }
 
+#[test]
+fn a_guest_with_a_disk_of_its_own_loads_its_kernels_modules() {
+    needs_guest!();
+    if !lima_lab::guest::Cache::of_user().unwrap().folder().join("bookworm.ext4").exists() {
+        println!("left out: the disk of guests is not there (lima lab run --root ext4 -- true makes it)");
+        return;
+    }
+    // That Debian has a modprobe, too, which does not know modules that are not installed there.
+    let output = guest(&["--root", "ext4"], "modprobe kvm_amd && test -c /dev/kvm && findmnt -no FSTYPE /");
+    assert_eq!((shown(&output.stdout).trim(), output.status.code()), ("ext4", Some(0)), "{}", shown(&output.stderr));
+}
+
 /// A guest's processes: QEMU by a word on its command line, those that serve files by the name of their socket.
 struct Traces {
     word: String,
@@ -103,7 +115,8 @@ impl Traces {
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             // Processes come and go.
             let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            if command.starts_with(b"qemu") && shown(&command).contains(&self.word) {
+            let program = shown(command.split(|&byte| byte == 0).next().unwrap_or_default());
+            if program.ends_with("qemu-system-x86_64") && shown(&command).contains(&self.word) {
                 left.push(shown(&command));
             }
         }

@@ -5,8 +5,9 @@
 //! this QEMU and this guest kernel.
 
 use super::cache::{Cache, Kernel};
+use super::emulator::Emulator;
 use super::initramfs::{self, Orders};
-use super::machine::{Machine, Root, qemu_version};
+use super::machine::{Machine, Root};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 use std::fs;
@@ -55,7 +56,7 @@ pub fn choose(cache: &Cache, kernel: &Kernel, say: super::Say<'_>) -> Result<Cho
         return Ok(tcg(&format!("software emulation: /dev/kvm cannot be opened ({})", error.kind())));
     }
     let path = cache.folder().join("kvm.json");
-    let key = format!("{} | {} | {}", machine()?, qemu_version()?, kernel.release);
+    let key = format!("{} | {} | {}", machine()?, Emulator::find()?.version()?, kernel.release);
     let mut known = known(&path);
     let answer = match known.get(&key) {
         Some(answer) => answer.clone(),

@@ -10,7 +10,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What the guest is told.
@@ -111,8 +111,10 @@ fn command(orders: &Orders<'_>) -> Result<Vec<u8>> {
             set(&mut text, &name.to_string_lossy(), &value);
         }
     }
-    let mut path = std::env::var_os("PATH").unwrap_or_default().into_vec();
-    path.extend_from_slice(b":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/lima/bin");
+    // The lab's own `modprobe` comes first: that of a Debian wants `modules.dep.bin`, which only an installation makes.
+    let mut path = b"/run/lima/bin:".to_vec();
+    path.extend_from_slice(std::env::var_os("PATH").unwrap_or_default().as_bytes());
+    path.extend_from_slice(b":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     text.extend_from_slice(b"export ");
     set(&mut text, "PATH", OsStr::from_bytes(&path));
     text.extend_from_slice(b"export LIMA_LAB=guest\n");

@@ -33,7 +33,7 @@ for name in vmlinuz System.map config; do bind "$files/boot/$name-$release" "/bo
 for folder in "$here" "$programs"; do
 	[ -z "$folder" ] || [ -e "$folder" ] || bind "/run/lima/machine$folder" "$folder"
 done
-[ -x /sbin/modprobe ] || echo /run/lima/bin/modprobe >/proc/sys/kernel/modprobe
+echo /run/lima/bin/modprobe >/proc/sys/kernel/modprobe
 
 if [ -n "$out" ]; then
 	$b mkdir -p "$out"

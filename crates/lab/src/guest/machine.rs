@@ -3,6 +3,7 @@
 use super::acceleration::Acceleration;
 use super::child::{Files, Tied};
 use super::counting::{self, Counting};
+use super::emulator::Emulator;
 use super::share::Share;
 use anyhow::{Context, Result, ensure};
 use std::fmt::Write as _;
@@ -48,8 +49,6 @@ pub(super) struct Running {
     pub(super) shares: Vec<Share>,
 }
 
-const QEMU: &str = "qemu-system-x86_64";
-
 impl Machine {
     /// What suits a machine with so many CPUs and so much memory.
     pub fn of_size(host_cpus: u32, host_memory_mib: u64) -> Self {
@@ -87,10 +86,11 @@ impl Machine {
         acceleration: Acceleration,
     ) -> Result<Running> {
         let ports = [Port::new("console")?, Port::new("control")?, Port::new("output")?, Port::new("errors")?];
-        let mut command = Command::new(QEMU);
+        let mut command = Emulator::find()?.command();
         command.args(["-M", "q35", "-nodefaults", "-no-reboot", "-no-user-config", "-display", "none"]);
-        // Without the hypervisor bit the kernel uses its real queued spinlocks, as on hardware.
-        command.args(["-cpu", "max,-hypervisor"]);
+        // Without the hypervisor bit the kernel uses its real queued spinlocks, as on hardware. A fifth level of page tables
+        // would only make each walk longer, which nested machines feel most.
+        command.args(["-cpu", "max,-hypervisor,-la57"]);
         match &self.counting {
             Some(counting) => counting.arguments(&mut command),
             None => drop(command.args(["-accel", acceleration.argument()])),
@@ -166,14 +166,6 @@ impl Port {
         let (ours, theirs) = UnixStream::pair()?;
         Ok(Self { name, ours, theirs: theirs.into() })
     }
-}
-
-/// What QEMU calls itself.
-pub(super) fn qemu_version() -> Result<String> {
-    let output = Command::new(QEMU).arg("--version").output();
-    let output = output.context("qemu-system-x86_64 cannot be run; on Debian it is in the package qemu-system-x86")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
 #[cfg(test)]

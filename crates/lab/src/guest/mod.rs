@@ -8,7 +8,7 @@
 //! - [`Cache`], [`Kernel`]: kernels that are on this machine;
 //! - [`fetch`]: kernels of Debian's archive, their debug information, and what building modules for them needs;
 //! - [`build`]: kernels from Debian's source with a configuration of ours;
-//! - [`Machine`]: what the guest is made of, and [`acceleration`] by KVM where that works;
+//! - [`Machine`]: what the guest is made of, under which [`Emulator`], and [`acceleration`] by KVM where that works;
 //! - [`run`]: from the start of a guest to its end.
 
 mod acceleration;
@@ -19,6 +19,7 @@ mod child;
 mod console;
 mod counting;
 mod disk;
+mod emulator;
 mod fetch;
 mod initramfs;
 mod machine;
@@ -31,6 +32,7 @@ pub use build::{CONFIGURATIONS, Configuration, Order, build};
 pub use cache::{Cache, Kernel};
 pub use counting::Counting;
 pub use disk::root_disk;
+pub use emulator::{Emulator, may_hang};
 pub use fetch::{Extras, available, fetch};
 pub(crate) use initramfs::Archive as Initramfs;
 pub use machine::{Machine, Root};

@@ -18,9 +18,10 @@ pub use one::one;
 
 use super::file::{File, Target};
 use super::plan::{plan, usual_length};
+use crate::guest::Emulator;
 use anyhow::{Context, Result, bail, ensure};
 use child::{Child, Ended};
-use lima_model::study::{Planned, Run, Status, Study};
+use lima_model::study::{Planned, Run, Status, Study, Tool};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -162,7 +163,11 @@ fn learn(folder: &Folder, study: &mut Study, run: &Run) -> Result<()> {
     if study.target != Target::Here.name() && study.guest.is_none() {
         study.guest.clone_from(&run.machine);
     }
-    for tool in &run.tools {
+    let mut tools = run.tools.clone();
+    if study.target != Target::Here.name() {
+        tools.push(Tool { name: "QEMU around the guests".to_owned(), version: Emulator::find()?.version()? });
+    }
+    for tool in &tools {
         if !study.tools.iter().any(|known| known.name == tool.name) {
             study.tools.push(tool.clone());
         }

@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/lima/target
 
-.PHONY: help setup build demo demo-lab study-smoke study-smoke-lab study-isolation test test-lockdep scoreboard \
+.PHONY: help setup build demo demo-lab study-smoke study-smoke-lab study-isolation publish-study test test-lockdep scoreboard \
 	accuracy lint bench bench-acquisitions clean
 
 help: ## Show this
@@ -31,6 +31,9 @@ study-smoke-lab: build ## The same in guests of the lab, every acquisition trace
 
 study-isolation: build ## The shipped study: how well platforms isolate; hours, and goes on after an interruption (as root)
 	@scripts/study.sh studies/isolation/study.toml
+
+publish-study: ## Copy the shipped study's results to docs/study
+	@scripts/publish-study.sh
 
 test: setup ## Run all tests
 	@scripts/test.sh

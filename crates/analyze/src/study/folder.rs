@@ -14,6 +14,8 @@ pub struct Study {
     pub name: String,
     /// Its runs, planned ones that were not made among them, by id.
     pub(super) entries: Vec<Entry>,
+    /// Its platforms, in the plan's order.
+    pub(super) platforms: Vec<String>,
     /// The build id of the kernel that most runs were made on.
     pub(super) kernel: String,
     pub(super) notes: Vec<String>,
@@ -82,6 +84,13 @@ impl Study {
             ..Entry::default()
         });
         entries.extend(unmade);
+        let mut platforms: Vec<String> = Vec::new();
+        let planned = front.plan.iter().map(|planned| &planned.platform);
+        for platform in planned.chain(entries.iter().map(|entry| &entry.front.platform)) {
+            if !platforms.contains(platform) {
+                platforms.push(platform.clone());
+            }
+        }
         entries.sort_by(|one, other| one.id.cmp(&other.id));
         if entries.is_empty() {
             match folder {
@@ -93,7 +102,7 @@ impl Study {
         let kernel = kernel(&entries);
         let name = Some(front.name).filter(|name| !name.is_empty());
         let name = name.or_else(|| folder.name()).unwrap_or_default();
-        Ok(Self { name, entries, kernel, notes })
+        Ok(Self { name, entries, platforms, kernel, notes })
     }
 
     /// How many runs ended well.

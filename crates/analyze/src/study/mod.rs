@@ -45,6 +45,8 @@ pub type Namer<'a> = dyn Fn(&Trace) -> Result<Option<Named>> + Sync + 'a;
 pub struct Results {
     /// What the study is called.
     pub name: String,
+    /// Its platforms, in the plan's order; those of runs that were not planned follow.
+    pub platforms: Vec<String>,
     /// In the order in which they were made.
     pub tables: Vec<StudyTable>,
     /// What a reader of all tables should know.
@@ -103,7 +105,7 @@ impl Study {
                 tables.push(StudyTable { name: statement.name, about: about(statement), group: statement.group, rows });
             }
         }
-        Ok(Results { name: self.name, tables, notes })
+        Ok(Results { name: self.name, platforms: self.platforms, tables, notes })
     }
 
     /// What the traces of the runs say that can count: the place of each run, and its rows or why there are none.

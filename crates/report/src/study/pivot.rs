@@ -14,8 +14,10 @@ pub struct Pivot {
 }
 
 impl Pivot {
-    /// From the rows of a table with this phase: `row` and `column` name, `value` is the number.
+    /// From the rows of a table with this phase: `row` and `column` name, `value` is the number. Rows and columns are in order
+    /// of their names, platforms in the `platforms`' order.
     pub fn of(
+        platforms: &[String],
         table: &StudyTable,
         phase: &str,
         row: impl Fn(&StudyTable, usize) -> String,
@@ -32,7 +34,12 @@ impl Pivot {
                 cells.insert(key, value);
             }
         }
-        Self { rows: rows.into_iter().collect(), columns: columns.into_iter().collect(), cells }
+        let in_order = |names: BTreeSet<String>| {
+            let mut names: Vec<_> = names.into_iter().collect();
+            names.sort_by_key(|name| platforms.iter().position(|platform| platform == name));
+            names
+        };
+        Self { rows: in_order(rows), columns: in_order(columns), cells }
     }
 
     /// The number in a row and column.
@@ -58,6 +65,8 @@ pub fn workload(table: &StudyTable, row: usize) -> String {
 /// The matrix of a phase: workloads against platforms, median rates.
 pub fn matrix(results: &Results, phase: &str) -> Pivot {
     results.table("matrix").map_or_else(Pivot::default, |table| {
-        Pivot::of(table, phase, workload, "platform", |table, row| table.number(row, "rate_median_per_s"))
+        Pivot::of(&results.platforms, table, phase, workload, "platform", |table, row| {
+            table.number(row, "rate_median_per_s")
+        })
     })
 }

@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How many subsystems have bars.
 const SUBSYSTEMS: usize = 12;
 
-/// The names in a column, each once.
-fn names(table: &StudyTable, column: &str) -> Vec<String> {
-    let all: BTreeSet<_> = (0..table.len()).map(|row| table.text(row, column).to_owned()).collect();
-    all.into_iter().collect()
+/// The platforms of which a table has rows.
+fn platforms(table: &StudyTable, order: &[String]) -> Vec<String> {
+    let there: BTreeSet<_> = (0..table.len()).map(|row| table.text(row, "platform")).collect();
+    order.iter().filter(|platform| there.contains(platform.as_str())).cloned().collect()
 }
 
 fn rows<'a>(table: &'a StudyTable, phase: &'a str) -> impl Iterator<Item = usize> + 'a {
@@ -26,8 +26,8 @@ fn phases(table: &StudyTable) -> Vec<&'static str> {
 }
 
 /// Maximum rates by subsystem: a group of bars each, a bar a platform.
-pub fn subsystems(table: &StudyTable, phase: &str) -> Option<Drawing> {
-    let platforms = names(table, "platform");
+pub fn subsystems(table: &StudyTable, order: &[String], phase: &str) -> Option<Drawing> {
+    let platforms = platforms(table, order);
     let mut bars: BTreeMap<(&str, &str), (f64, &str)> = BTreeMap::new();
     let mut most: BTreeMap<&str, f64> = BTreeMap::new();
     for row in rows(table, phase) {
@@ -72,8 +72,8 @@ pub fn subsystems(table: &StudyTable, phase: &str) -> Option<Drawing> {
 }
 
 /// The cumulative distribution of the classes' rates, a curve a platform, a panel a phase.
-pub fn distribution(table: &StudyTable) -> Option<Drawing> {
-    let (platforms, phases) = (names(table, "platform"), phases(table));
+pub fn distribution(table: &StudyTable, order: &[String]) -> Option<Drawing> {
+    let (platforms, phases) = (platforms(table, order), phases(table));
     let rates = |phase: &str, platform: &str| {
         let mut rates: Vec<f64> = rows(table, phase)
             .filter(|&row| table.text(row, "platform") == platform)
@@ -109,8 +109,8 @@ pub fn distribution(table: &StudyTable) -> Option<Drawing> {
 }
 
 /// Cold against warm: a dot for each workload and platform, above the line where start-up takes more locks a second.
-pub fn cold_warm(table: &StudyTable) -> Option<Drawing> {
-    let platforms = names(table, "platform");
+pub fn cold_warm(table: &StudyTable, order: &[String]) -> Option<Drawing> {
+    let platforms = platforms(table, order);
     let dot = |row: usize| Some((table.number(row, "warm_per_s")?, table.number(row, "cold_per_s")?));
     let dots: Vec<_> = (0..table.len()).filter_map(|row| Some((row, dot(row)?))).collect();
     let dots: Vec<_> = dots.into_iter().filter(|(_, (warm, cold))| *warm > 0.0 && *cold > 0.0).collect();
@@ -140,8 +140,8 @@ pub fn cold_warm(table: &StudyTable) -> Option<Drawing> {
 }
 
 /// The score of each platform with its interval, a panel a phase.
-pub fn scores(table: &StudyTable) -> Option<Drawing> {
-    let platforms = names(table, "platform");
+pub fn scores(table: &StudyTable, order: &[String]) -> Option<Drawing> {
+    let platforms = platforms(table, order);
     let phases: Vec<_> = phases(table)
         .into_iter()
         .filter(|phase| rows(table, phase).any(|row| table.number(row, "score").is_some()))

@@ -16,6 +16,5 @@ cp "$results/findings.md" "$to/"
 cp "$results"/figures/*.svg "$to/figures/"
 cp "$results"/latex/*.tex "$to/latex/"
 cp "$results"/csv/*.csv "$to/csv/"
-cp "$results/tables.xlsx" "$to/"
 find "$to/csv" -size +300k -exec gzip -9 -n {} +
 du -sh "$to"

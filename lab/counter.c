@@ -16,58 +16,47 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What is used of QEMU's plugin interface, version 3 (qemu-plugin.h, which Debian does not ship): QEMU 9.1 and later. */
+/* What is used of QEMU's plugin interface, version 1 (qemu-plugin.h, which Debian 12 does not ship). */
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
-struct qemu_plugin_scoreboard;
-typedef struct {
-	struct qemu_plugin_scoreboard *score;
-	size_t offset;
-} qemu_plugin_u64;
 enum qemu_plugin_op { QEMU_PLUGIN_INLINE_ADD_U64 };
 enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
 void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, void (*translated)(uint64_t id, struct qemu_plugin_tb *tb));
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
-size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *to, size_t size);
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
-struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t size);
-void *qemu_plugin_scoreboard_find(struct qemu_plugin_scoreboard *score, unsigned int cpu);
-void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(struct qemu_plugin_insn *insn, enum qemu_plugin_op op,
-							 qemu_plugin_u64 to, uint64_t n);
+void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, enum qemu_plugin_op op, void *to,
+						uint64_t n);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, void (*run)(unsigned int cpu, void *data),
 					    enum qemu_plugin_cb_flags flags, void *data);
 
-__attribute__((visibility("default"))) int qemu_plugin_version = 3;
+__attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
 /* The marks: nopw LABEL(%rax,%rax,1), as lima_locks.h has them. */
 static const unsigned char mark[] = { 0x66, 0x0f, 0x1f, 0x84, 0x00, 'L', 'I', 'M' };
 #define BEGINS 'B'
 #define ENDS 'E'
 
-/* By address: where its runs are counted. Never full in practice; what finds no place is counted together, in the last. */
-#define PLACES (1U << 20)
-static struct place {
-	uint64_t address, before;
-} table[PLACES + 1];
-
-/* Instructions run since the start. QEMU has one of these for each processor, and makes room for more; there is one. */
-struct runs {
-	uint64_t user, kernel;
-	/* By place; only with addresses. */
-	uint64_t at[];
-};
-static struct qemu_plugin_scoreboard *score;
+/* Instructions run since the start. */
+static uint64_t user, kernel;
 /* The same when the stretch began. */
 static uint64_t user_before, kernel_before;
 static unsigned int stretches;
 static FILE *out;
+
+/* By address: how often it was run, and how often it had been when the stretch began. Never full in practice; what finds no
+ * place is counted together. */
+#define PLACES (1U << 23)
+static struct place {
+	uint64_t address, runs, before;
+} table[PLACES], elsewhere;
 static bool addresses;
 
-static uint32_t place_of(uint64_t address)
+static uint64_t *runs_of(uint64_t address)
 {
-	uint32_t at = (address * 0x9e3779b97f4a7c15) >> 44;
+	uint32_t at = (address * 0x9e3779b97f4a7c15) >> 41;
 
 	for (unsigned int i = 0; i < 1024; i++) {
 		struct place *place = &table[(at + i) % PLACES];
@@ -75,37 +64,26 @@ static uint32_t place_of(uint64_t address)
 		if (!place->address)
 			place->address = address;
 		if (place->address == address)
-			return place - table;
+			return &place->runs;
 	}
-	return PLACES;
+	return &elsewhere.runs;
 }
 
 static void begins(unsigned int cpu, void *data)
 {
-	const struct runs *runs = qemu_plugin_scoreboard_find(score, cpu);
-
-	for (uint32_t i = 0; addresses && i <= PLACES; i++)
-		table[i].before = runs->at[i];
-	user_before = runs->user;
-	kernel_before = runs->kernel;
+	for (struct place *place = table; addresses && place < table + PLACES; place++)
+		place->before = place->runs;
+	user_before = user;
+	kernel_before = kernel;
 }
 
 static void ends(unsigned int cpu, void *data)
 {
-	const struct runs *runs = qemu_plugin_scoreboard_find(score, cpu);
-
-	fprintf(out, "%u %" PRIu64 " %" PRIu64 "\n", ++stretches, runs->user - user_before, runs->kernel - kernel_before);
-	for (uint32_t i = 0; addresses && i < PLACES; i++)
-		if (runs->at[i] != table[i].before)
-			fprintf(out, "\t%" PRIx64 " %" PRIu64 "\n", table[i].address, runs->at[i] - table[i].before);
+	fprintf(out, "%u %" PRIu64 " %" PRIu64 "\n", ++stretches, user - user_before, kernel - kernel_before);
+	for (struct place *place = table; addresses && place < table + PLACES; place++)
+		if (place->runs != place->before)
+			fprintf(out, "\t%" PRIx64 " %" PRIu64 "\n", place->address, place->runs - place->before);
 	fflush(out);
-}
-
-static void count(struct qemu_plugin_insn *insn, size_t where)
-{
-	qemu_plugin_u64 to = { score, where };
-
-	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, QEMU_PLUGIN_INLINE_ADD_U64, to, 1);
 }
 
 static void translated(uint64_t id, struct qemu_plugin_tb *tb)
@@ -113,19 +91,18 @@ static void translated(uint64_t id, struct qemu_plugin_tb *tb)
 	for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		uint64_t address = qemu_plugin_insn_vaddr(insn);
+		const unsigned char *code = qemu_plugin_insn_data(insn);
 		bool in_kernel = address >> 63;
-		unsigned char code[sizeof(mark) + 1];
 
-		if (qemu_plugin_insn_size(insn) == sizeof(code) &&
-		    qemu_plugin_insn_data(insn, code, sizeof(code)) == sizeof(code) && !memcmp(code, mark, sizeof(mark))) {
+		if (qemu_plugin_insn_size(insn) == sizeof(mark) + 1 && !memcmp(code, mark, sizeof(mark))) {
 			if (code[sizeof(mark)] == BEGINS)
 				qemu_plugin_register_vcpu_insn_exec_cb(insn, begins, QEMU_PLUGIN_CB_NO_REGS, NULL);
 			if (code[sizeof(mark)] == ENDS)
 				qemu_plugin_register_vcpu_insn_exec_cb(insn, ends, QEMU_PLUGIN_CB_NO_REGS, NULL);
 		}
-		count(insn, in_kernel ? offsetof(struct runs, kernel) : offsetof(struct runs, user));
+		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, in_kernel ? &kernel : &user, 1);
 		if (addresses && in_kernel)
-			count(insn, offsetof(struct runs, at) + place_of(address) * sizeof(uint64_t));
+			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, runs_of(address), 1);
 	}
 }
 
@@ -142,7 +119,6 @@ __attribute__((visibility("default"))) int qemu_plugin_install(uint64_t id, cons
 		fprintf(stderr, "the plugin that counts instructions needs a file to write to: out=FILE\n");
 		return 1;
 	}
-	score = qemu_plugin_scoreboard_new(sizeof(struct runs) + (addresses ? (PLACES + 1) * sizeof(uint64_t) : 0));
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
 	return 0;
 }

@@ -56,7 +56,7 @@ pub fn choose(cache: &Cache, kernel: &Kernel, say: super::Say<'_>) -> Result<Cho
         return Ok(tcg(&format!("software emulation: /dev/kvm cannot be opened ({})", error.kind())));
     }
     let path = cache.folder().join("kvm.json");
-    let key = format!("{} | {} | {}", machine()?, Emulator::find()?.version()?, kernel.release);
+    let key = format!("{} | {} | {}", machine()?, Emulator::of(kernel)?.version()?, kernel.release);
     let mut known = known(&path);
     let answer = match known.get(&key) {
         Some(answer) => answer.clone(),
@@ -99,7 +99,7 @@ fn trial(kernel: &Kernel) -> Result<()> {
     let orders = Orders { trial: true, root: Root::Virtiofs, mark: "", command: &[], out: None };
     let initramfs = initramfs::make(kernel, &orders)?;
     let machine = Machine { cpus: 2, memory_mib: 512, ..Machine::of_size(2, 1024) };
-    let running = machine.start(&kernel.image(), &initramfs, Vec::new(), None, Acceleration::Kvm)?;
+    let running = machine.start(kernel, &initramfs, Vec::new(), None, Acceleration::Kvm)?;
     let start = Instant::now();
     running.control.set_read_timeout(Some(TRIAL))?;
     let mut line = String::new();

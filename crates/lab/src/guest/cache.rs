@@ -79,7 +79,7 @@ impl Kernel {
     }
 
     /// Whether it is one of our own configurations, and none of Debian's kernels.
-    fn is_built(&self) -> bool {
+    pub(super) fn is_built(&self) -> bool {
         CONFIGURATIONS.iter().any(|configuration| configuration.name == self.name)
     }
 

@@ -1,6 +1,7 @@
 //! What a guest is made of, and QEMU's command line for it.
 
 use super::acceleration::Acceleration;
+use super::cache::Kernel;
 use super::child::{Files, Tied};
 use super::counting::{self, Counting};
 use super::emulator::Emulator;
@@ -79,14 +80,15 @@ impl Machine {
     /// Starts QEMU. The shares belong to it from then on.
     pub(super) fn start(
         &self,
-        image: &Path,
+        kernel: &Kernel,
         initramfs: &OwnedFd,
         shares: Vec<Share>,
         disk: Option<&Path>,
         acceleration: Acceleration,
     ) -> Result<Running> {
         let ports = [Port::new("console")?, Port::new("control")?, Port::new("output")?, Port::new("errors")?];
-        let mut command = Emulator::find()?.command();
+        let emulator = if self.counting.is_some() { Emulator::of_system() } else { Emulator::of(kernel)? };
+        let mut command = emulator.command();
         command.args(["-M", "q35", "-nodefaults", "-no-reboot", "-no-user-config", "-display", "none"]);
         // Without the hypervisor bit the kernel uses its real queued spinlocks, as on hardware. A fifth level of page tables
         // would only make each walk longer, which nested machines feel most.
@@ -97,7 +99,11 @@ impl Machine {
         }
         command.arg("-smp").arg(format!("{},sockets={}", self.cpus, self.nodes));
         self.memory(&mut command);
-        command.arg("-kernel").arg(image).arg("-initrd").arg(format!("/proc/self/fd/{}", initramfs.as_raw_fd()));
+        command
+            .arg("-kernel")
+            .arg(kernel.image())
+            .arg("-initrd")
+            .arg(format!("/proc/self/fd/{}", initramfs.as_raw_fd()));
         command.arg("-append").arg(self.parameters());
         for port in &ports {
             command.arg("-chardev").arg(format!("socket,id={},fd={}", port.name, port.theirs.as_raw_fd()));

@@ -99,7 +99,7 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
         shares.push(Share::of_results(out)?);
     }
     let disk = plan.disk.as_deref().filter(|_| plan.machine.root == Root::Ext4);
-    let running = plan.machine.start(&plan.kernel.image(), &initramfs, shares, disk, plan.acceleration)?;
+    let running = plan.machine.start(&plan.kernel, &initramfs, shares, disk, plan.acceleration)?;
     watch(plan, running, mark)
 }
 

@@ -136,7 +136,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Accel::Tcg => Choice { acceleration: Acceleration::Tcg, reason: "software emulation (as told)".to_owned() },
     };
     say(&format!("Linux {}, {} CPUs, {} MiB, {}", kernel.release, machine.cpus, machine.memory_mib, choice.reason));
-    let qemu = guest::Emulator::find()?.version()?;
+    let qemu = guest::Emulator::of(&kernel)?.version()?;
     if choice.acceleration == Acceleration::Tcg && machine.cpus > 1 && guest::may_hang(&qemu) {
         say(&format!(
             "{qemu} can hang when programs are attached (docs/lab.md: scripts/fetch-qemu.sh gets a newer one)"

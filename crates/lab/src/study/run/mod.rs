@@ -18,7 +18,7 @@ pub use one::one;
 
 use super::file::{File, Target};
 use super::plan::{plan, usual_length};
-use crate::guest::Emulator;
+use crate::guest::{Cache, Emulator};
 use anyhow::{Context, Result, bail, ensure};
 use child::{Child, Ended};
 use lima_model::study::{Planned, Run, Status, Study, Tool};
@@ -164,8 +164,9 @@ fn learn(folder: &Folder, study: &mut Study, run: &Run) -> Result<()> {
         study.guest.clone_from(&run.machine);
     }
     let mut tools = run.tools.clone();
-    if study.target != Target::Here.name() {
-        tools.push(Tool { name: "QEMU around the guests".to_owned(), version: Emulator::find()?.version()? });
+    let kernel = study.target.strip_prefix("lab:").map(|name| anyhow::Ok(Cache::of_user()?.find(name)));
+    if let Some(kernel) = kernel.transpose()?.flatten() {
+        tools.push(Tool { name: "QEMU around the guests".to_owned(), version: Emulator::of(&kernel)?.version()? });
     }
     for tool in &tools {
         if !study.tools.iter().any(|known| known.name == tool.name) {

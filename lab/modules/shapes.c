@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /*
  * Locks that are not members of a box at hand: variables, elements of an
- * array, one for each CPU, behind a pointer, around a member. The address is
- * worked out in the site.
+ * array, one for each CPU, behind a pointer, around a member, a bit of a page.
+ * The address is worked out in the site.
  */
 #include <linux/cpumask.h>
+#include <linux/gfp.h>
+#include <linux/pagemap.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/version.h>
@@ -115,6 +117,17 @@ LIMA_DROPS(part_mutex_unlock, PART, mutex_unlock(&WHOLE->mutex))
 LIMA_TAKES(part_spin_lock, PART, spin_lock(&WHOLE->spinlock))
 LIMA_DROPS(part_spin_unlock, PART, spin_unlock(&WHOLE->spinlock))
 
+/* --- a page --------------------------------------------------------------- */
+
+static struct folio *the_folio;
+
+#define FOLIO struct folio *folio
+
+/* What is inlined takes a free page, __folio_lock waits. */
+LIMA_TAKES(folio_lock, FOLIO, folio_lock(folio))
+LIMA_ATTEMPTS(folio_lock_killable, FOLIO, folio_lock_killable(folio))
+LIMA_DROPS(folio_unlock, FOLIO, folio_unlock(folio))
+
 /* -------------------------------------------------------------------------- */
 
 #define GLOBAL(type, mode, function, unlock, flags) LIMA_WAY("global", global_, type, mode, function, unlock, flags)
@@ -138,6 +151,9 @@ static const struct lima_way ways[] = {
 	LIMA_WAY("link", link_, LIMA_SPINLOCK, LIMA_EXCLUSIVE, spin_lock, spin_unlock, 0),
 	LIMA_WAY("part", part_, LIMA_MUTEX, LIMA_EXCLUSIVE, mutex_lock, mutex_unlock, LIMA_SLEEPS),
 	LIMA_WAY("part", part_, LIMA_SPINLOCK, LIMA_EXCLUSIVE, spin_lock, spin_unlock, 0),
+	LIMA_WAY("page", , LIMA_BIT_LOCK, LIMA_EXCLUSIVE, folio_lock, folio_unlock, LIMA_SLEEPS | LIMA_OTHER_RELEASES),
+	LIMA_WAY("page", , LIMA_BIT_LOCK, LIMA_EXCLUSIVE, folio_lock_killable, folio_unlock,
+		 LIMA_SLEEPS | LIMA_KILLABLE | LIMA_OTHER_RELEASES),
 };
 
 const struct lima_family lima_shapes_family = { ways, ARRAY_SIZE(ways) };
@@ -260,13 +276,24 @@ static int add_whole(void)
 	return lima_lock_add(&lock, "part.spinlock");
 }
 
+static int add_page(void)
+{
+	struct lima_lock lock;
+
+	the_folio = folio_alloc(GFP_KERNEL, 0);
+	if (!the_folio)
+		return -ENOMEM;
+	lock = lock_of("page", LIMA_BIT_LOCK, "folio.flags.PG_locked", the_folio, the_folio);
+	return lima_lock_add(&lock, "page");
+}
+
 int lima_shapes_make(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < LIMA_MAX_CPUS; i++)
 		numbers[i] = i;
-	return add_globals() ?: add_array() ?: add_cpus() ?: add_link() ?: add_whole();
+	return add_globals() ?: add_array() ?: add_cpus() ?: add_link() ?: add_whole() ?: add_page();
 }
 
 void lima_shapes_free(void)
@@ -275,4 +302,6 @@ void lima_shapes_free(void)
 		lima_box_free(the_link->box);
 	kfree(the_link);
 	kfree(the_whole);
+	if (the_folio)
+		folio_put(the_folio);
 }

@@ -37,6 +37,7 @@ const SCENES: &[&str] = &[
     "fail lock=box.ww_mutex by=ww_mutex_lock_interruptible threads=2 count=10",
     "fail lock=box.percpu_rwsem by=percpu_down_read_trylock threads=2 count=10",
     "fail lock=box.sleep_bits by=wait_on_bit_lock_killable threads=2 count=10",
+    "fail lock=page by=folio_lock_killable threads=2 count=10",
     "fail lock=box.spinlock by=spin_trylock count=500",
     "fail lock=hard.raw_spinlock by=raw_spin_trylock context=hardirq count=500",
     "block lock=box.mutex by=mutex_lock threads=2 count=3 hold_us=20000 delay_us=1000 then_hold_us=500",
@@ -45,6 +46,7 @@ const SCENES: &[&str] = &[
     "handover lock=box.semaphore by=down count=10 hold_us=500",
     "handover lock=box.rwsem by=down_read_non_owner count=10 hold_us=500",
     "handover lock=box.sleep_bits by=wait_on_bit_lock count=10 hold_us=500",
+    "handover lock=page by=folio_lock count=10 hold_us=500",
     "churn threads=2 count=50 takes=3",
 ];
 

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::module::{FILES, can_drive, drive};
-use common::{column, json, manifest, number, rows, shown, table};
-use std::path::Path;
+use common::module::{FILES, can_drive, drive, in_guest};
+use common::{column, json, lima, manifest, number, rows, shown, table};
+use std::path::{Path, PathBuf};
 
 /// The acquisitions at the module's sites whose name ends so, by the report.
 fn acquired(trace: &Path, site: &str, more: &[&str]) -> u64 {
@@ -110,4 +110,48 @@ fn a_profile_counts_what_was_chosen_on_6_1() {
 #[test]
 fn a_profile_counts_what_was_chosen_on_6_12() {
     profiles("6.12");
+}
+
+/// An index of Debian's 6.1 by the debug information in the cache.
+fn index_of_6_1(index: &Path) {
+    let home = std::env::var_os("HOME").unwrap();
+    let images = PathBuf::from(home).join(".cache/lima/kernels/d61/usr/lib/debug/boot");
+    let mut files = images.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let image = files.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinux-")));
+    let output = lima(["index", "build", "--vmlinux"]).arg(image.unwrap()).arg("-o").arg(index).output().unwrap();
+    assert!(output.status.success(), "{}", shown(&output.stderr));
+}
+
+#[test]
+fn locks_of_an_object_are_followed_by_the_functions_of_their_type() {
+    if !can_drive("6.1") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    index_of_6_1(&folder.path().join("6.1.limaindex"));
+    // Every rename from one folder to another takes that lock once, and nothing else does.
+    let script = r#"record() { name=$1; shift; $LIMA record --level acquisitions --stats count --index $LIMA_OUT/6.1.limaindex \
+            -o $LIMA_OUT/$name.lima "$@"; }
+        cat >/tmp/renames.pl <<'END'
+mkdir "/dev/shm/$_" or die for 1, 2;
+open(F, ">/dev/shm/1/f") or die;
+for (1..150) { rename("/dev/shm/1/f", "/dev/shm/2/f") or die; rename("/dev/shm/2/f", "/dev/shm/1/f") or die }
+unlink "/dev/shm/1/f"; rmdir "/dev/shm/$_" for 1, 2;
+END
+        record object --lock super_block.s_vfs_rename_mutex -- perl /tmp/renames.pl
+        record variable --lock rtnl_mutex -- perl /tmp/renames.pl
+        record both --lock rtnl_mutex --lock tasklist_lock -- perl /tmp/renames.pl"#;
+    let output = in_guest("6.1", folder.path(), &["--timeout", "280s"], script);
+    assert!(output.status.success(), "{}{}", shown(&output.stdout), shown(&output.stderr));
+    let trace = |name: &str| folder.path().join(format!("{name}.lima"));
+
+    assert_eq!(column(&trace("object"), "acquisitions", "acquisitions").iter().sum::<u64>(), 300);
+    for name in ["object", "variable"] {
+        let functions = attached(&trace(name));
+        assert!(functions.iter().any(|function| function == "mutex_lock"), "{name}: {functions:?}");
+        assert!(functions.iter().all(|function| function.contains("mutex")), "{name}: {functions:?}");
+    }
+    let functions = attached(&trace("both"));
+    assert!(["mutex_lock", "_raw_read_lock"].iter().all(|name| functions.iter().any(|it| it == name)), "{functions:?}");
+    assert!(!functions.iter().any(|name| name.contains("spin") || name.contains("down")), "{functions:?}");
 }

@@ -24,12 +24,12 @@ fn sum(trace: &Path, site: &str, what: &str) -> u64 {
     at(&report, site).map(|row| number(row, what)).sum()
 }
 
-/// What the module says of its threads' waits: how many of those in a role acquired, and the time of their waits.
-fn waited(answer: &Path, role: &str) -> (u64, u64) {
+/// What the module says of its threads' waits or holds: how many of those in a role acquired, and the time of that.
+fn told(answer: &Path, role: &str, what: &str) -> (u64, u64) {
     let answer: Value = serde_json::from_slice(&fs::read(answer).unwrap()).unwrap();
     let threads = answer["threads"].as_array().unwrap().iter().filter(|thread| thread["role"] == role);
     let takes: Vec<&Value> = threads.flat_map(|thread| thread["takes"].as_array().unwrap()).collect();
-    let of = |name: &str| takes.iter().map(|take| take["wait"][name].as_u64().unwrap()).sum();
+    let of = |name: &str| takes.iter().map(|take| take[what][name].as_u64().unwrap()).sum();
     (of("count"), of("sum_ns"))
 }
 
@@ -86,6 +86,9 @@ END
         export KEEP=bits
         all bits --type bit_lock -- sh /tmp/tell \
             'block lock=box.sleep_bits by=wait_on_bit_lock threads=2 hold_us=20000 delay_us=1000 count=5'
+        export KEEP=page
+        all page --type bit_lock -- sh /tmp/tell \
+            'block lock=page by=folio_lock threads=2 hold_us=20000 delay_us=1000 then_hold_us=3000 count=5'
         export KEEP=spin
         all spin --type rwsem --lock $lock -- sh /tmp/tell \
             'take lock=box.rwsem by=down_write threads=2 hold=busy hold_us=2000 count=50'"#
@@ -138,7 +141,7 @@ END
 
     let near = |found: u64, expected: u64| found.abs_diff(expected) <= expected / 10;
     let bits = trace("bits");
-    let (count, expected) = waited(&folder.path().join("bits.1.json"), "waiter");
+    let (count, expected) = told(&folder.path().join("bits.1.json"), "waiter", "wait");
     let site = "lima_site_wait_on_bit_lock";
     // A waiter that came late found the bit free, and took it where nobody sees it.
     let seen = sum(&bits, site, "acquisitions");
@@ -147,8 +150,24 @@ END
     let found = sum(&bits, site, "wait_ns_total");
     assert!(near(found, expected), "waits for bits: {found} ns, the module says {expected}");
 
+    // A page says more: who had to wait for it lets it go by a function.
+    let page = trace("page");
+    let answer = folder.path().join("page.1.json");
+    let (count, expected) = told(&answer, "waiter", "wait");
+    let site = "lima_site_folio_lock";
+    let [seen, waits, holds] = ["acquisitions", "waits", "holds"].map(|what| sum(&page, site, what));
+    assert!(seen <= count && seen * 2 >= count, "{seen} of {count} waiters for a page");
+    assert_eq!((waits, holds), (seen, seen), "who is seen had to wait, and is seen to let go");
+    let found = sum(&page, site, "wait_ns_total");
+    assert!(near(found, expected), "waits for a page: {found} ns, the module says {expected}");
+    let (count, expected) = told(&answer, "waiter", "hold");
+    let found = sum(&page, site, "hold_ns_total");
+    assert!(near(found * count, expected * holds), "{holds} holds of a page: {found} ns, {count} in all: {expected}");
+    let locks = table(&page, "acquisitions").numbers("lock");
+    assert!(locks.iter().any(|&lock| lock == address(&list, "page")), "{locks:x?}");
+
     // Nearly all of these waits is spinning: the holder never sleeps.
-    let (_, expected) = waited(&folder.path().join("spin.1.json"), "taker");
+    let (_, expected) = told(&folder.path().join("spin.1.json"), "taker", "wait");
     let found = sum(&trace("spin"), "lima_site_down_write", "wait_ns_total");
     println!("writers: {found} ns, the module says {expected}; losses {}", manifest(&trace("spin"))["losses"]);
     assert!(near(found, expected), "waits of writers: {found} ns, the module says {expected}");

@@ -89,6 +89,18 @@ impl LockType {
     /// seen only when they have to be waited for.
     pub const ON_REQUEST: &'static [Self] = &[Self::SocketLock, Self::Srcu, Self::BitLock, Self::Rcu];
 
+    /// The type as lock functions and tracepoints have it, which do not tell all types apart: one of [`TRACED`](Self::TRACED)
+    /// or [`ON_REQUEST`](Self::ON_REQUEST); `None`: they do not tell of it.
+    pub const fn traced(self) -> Option<Self> {
+        match self {
+            // The writers of a sequence lock take the spinlock in it.
+            Self::RawSpinlock | Self::Seqlock => Some(Self::Spinlock),
+            Self::WwMutex => Some(Self::Mutex),
+            Self::LocalLock => None,
+            other => Some(other),
+        }
+    }
+
     /// Whether the locks inside of it are not only its own: others take them for themselves.
     pub const fn is_compound(self) -> bool {
         matches!(self, Self::SocketLock | Self::Srcu)

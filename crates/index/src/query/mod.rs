@@ -22,7 +22,7 @@ pub use graph::Graph;
 pub use locks::{Locks, locks};
 pub use names::function_fits;
 pub use path::{Found, path};
-pub use places::places_of_running;
+pub use places::{Places, places_of_running};
 pub use running::of_running;
 pub use show::show;
 pub use sites::{Sites, sites};

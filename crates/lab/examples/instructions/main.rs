@@ -7,6 +7,7 @@
 
 mod bare;
 mod guest;
+mod storm;
 mod variants;
 
 use anyhow::{Context, Result, bail};
@@ -26,6 +27,8 @@ struct Wanted {
     kernel: String,
     /// Where a table of instructions by function of the kernel goes.
     functions: Option<PathBuf>,
+    /// The rename storm, and nothing else.
+    storm: bool,
 }
 
 impl Wanted {
@@ -42,7 +45,15 @@ fn main() -> Result<()> {
     if arguments.next_if(|first| first == "bare").is_some() {
         return bare::run(&arguments.collect::<Vec<OsString>>());
     }
+    if arguments.next_if(|first| first == "storm").is_some() {
+        let count = arguments.next().and_then(|count| count.to_str()?.parse().ok()).context("storm COUNT")?;
+        return storm::rename(count);
+    }
     let wanted = wanted(arguments)?;
+    if wanted.storm {
+        print!("{}", storm::table(&wanted.lima)?);
+        return Ok(());
+    }
     let mut rows: Vec<(&Variant, Vec<f64>)> = Vec::new();
     for variant in VARIANTS.iter().filter(|variant| wanted.includes(variant)) {
         if !guest::has_kernel(variant.kernel)? {
@@ -82,12 +93,19 @@ fn table(rows: &[(&Variant, Vec<f64>)]) -> String {
 }
 
 fn wanted(mut arguments: impl Iterator<Item = OsString>) -> Result<Wanted> {
-    let mut wanted = Wanted { lima: PathBuf::new(), only: String::new(), kernel: String::new(), functions: None };
+    let mut wanted =
+        Wanted { lima: PathBuf::new(), only: String::new(), kernel: String::new(), functions: None, storm: false };
     while let Some(name) = arguments.next() {
         let name = name.to_string_lossy().into_owned();
         if name == "--help" {
-            println!("benches/acquisitions [--only PART_OF_A_NAME] [--kernel 6.1|lockdep] [--functions FOLDER]");
+            println!(
+                "benches/acquisitions [--only PART_OF_A_NAME] [--kernel 6.1|lockdep] [--functions FOLDER] | --storm"
+            );
             std::process::exit(0);
+        }
+        if name == "--storm" {
+            wanted.storm = true;
+            continue;
         }
         let value = arguments.next().with_context(|| format!("{name} wants a value"))?;
         match &*name {
@@ -95,7 +113,7 @@ fn wanted(mut arguments: impl Iterator<Item = OsString>) -> Result<Wanted> {
             "--kernel" => wanted.kernel = value.to_string_lossy().into_owned(),
             "--only" => wanted.only = value.to_string_lossy().into_owned(),
             "--functions" => wanted.functions = Some(value.into()),
-            _ => bail!("unknown option {name}; there are --only, --kernel and --functions"),
+            _ => bail!("unknown option {name}; there are --only, --kernel, --functions and --storm"),
         }
     }
     if !wanted.lima.is_file() {

@@ -80,7 +80,7 @@ impl fmt::Debug for Collector<'_> {
 /// The most memory that the sums may take.
 const SUMS_BYTES: usize = 256 << 20;
 /// Locks by initialisation that are told apart: a power of two.
-const LIFE_BITS: u32 = 17;
+const LIFE_BITS: u32 = 19;
 
 impl<'obj> Collector<'obj> {
     /// Loads the programs and attaches them; filters, tenants and settings are those of the contention programs, which

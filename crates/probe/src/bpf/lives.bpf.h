@@ -3,7 +3,7 @@
 #ifndef LIMA_LIVES_H
 #define LIMA_LIVES_H
 
-#define LIFE_WINDOW 4
+#define LIFE_WINDOW 8
 
 /* Locks whose initialisation was seen. Full: the lock is taken for the one that was there before, which is counted. */
 struct {

@@ -170,12 +170,17 @@ impl RecordOptions {
             TenantKind::User => TenantBy::User,
         };
         let acquisitions = self.level == LevelName::Acquisitions;
-        let profile = self.profile.plan(acquisitions)?;
+        let (profile, types_of_chosen) = self.profile.plan(acquisitions)?;
+        let mut filters = self.filters(&layout)?;
+        if filters.types.is_empty() {
+            // Functions that take other types need not be traced.
+            filters.types = types_of_chosen;
+        }
         let options = Options {
             threshold_ns: nanoseconds(self.threshold),
             tenant_by,
             user_stacks: self.user_stacks,
-            filters: self.filters(&layout)?,
+            filters,
             max_totals: self.max_totals(),
             acquisitions,
             profile,

@@ -3,11 +3,12 @@
 use crate::commands::index::cache;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use lima_index::query::places_of_running;
+use lima_index::query::{Places, places_of_running};
 use lima_model::{LockType, Stat, escape};
 use lima_probe::contention::Profile;
 use lima_probe::kernel_memory::per_cpu_offsets;
 use lima_probe::symbols::KernelSymbols;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Options of what is followed.
@@ -75,8 +76,9 @@ fn sample(text: &str) -> Result<Sample, String> {
 }
 
 impl ProfileOptions {
-    /// The profile, with every name turned into addresses of the running kernel.
-    pub fn plan(&self, acquisitions: bool) -> Result<Profile> {
+    /// The profile, with every name turned into addresses of the running kernel; and the types that the chosen locks have,
+    /// where that is known of all of them.
+    pub fn plan(&self, acquisitions: bool) -> Result<(Profile, Vec<LockType>)> {
         if !acquisitions {
             ensure!(
                 self.site.is_empty() && self.stats.is_empty() && self.sample.is_empty() && !self.own,
@@ -85,27 +87,33 @@ impl ProfileOptions {
         }
         let mut profile = Profile { stats: self.stats(), sample: self.samples(), own: self.own, ..Profile::default() };
         if self.lock.is_empty() && self.site.is_empty() {
-            return Ok(profile);
+            return Ok((profile, Vec::new()));
         }
         let symbols = KernelSymbols::read(Path::new("/proc/kallsyms")).context("cannot read /proc/kallsyms")?;
+        let mut types = Some(BTreeSet::new());
         for lock in &self.lock {
-            if let Some(address) = address(lock) {
+            let known = if let Some(address) = address(lock) {
                 profile.locks.push(address);
+                None
             } else if lock.contains(['.', '*']) {
                 ensure!(
                     acquisitions,
                     "--lock {}: all locks of an object are known by the places that take them: add --level acquisitions",
                     escape::terminal(lock)
                 );
-                profile.lock_places.extend(self.places(lock)?);
+                let places = self.places(lock)?;
+                profile.lock_places.extend(&places.addresses);
+                traced(&places)
             } else {
                 profile.locks.extend(variable(lock, &symbols)?);
-            }
+                self.places(lock).ok().filter(|_| acquisitions).and_then(|places| traced(&places))
+            };
+            types = types.zip(known).map(|(types, known)| &types | &known);
         }
         for site in &self.site {
             profile.sites.extend(code(site, &symbols)?);
         }
-        Ok(profile)
+        Ok((profile, types.into_iter().flatten().collect()))
     }
 
     fn stats(&self) -> Vec<Stat> {
@@ -132,17 +140,22 @@ impl ProfileOptions {
         LockType::TRACED.iter().filter_map(|&kind| Some((kind, every(kind)?))).collect()
     }
 
-    fn places(&self, object: &str) -> Result<Vec<u64>> {
+    fn places(&self, object: &str) -> Result<Places> {
         let index = cache::asked(self.index.as_deref())
             .with_context(|| format!("--lock {} is looked up in an index", escape::terminal(object)))?;
         let places = places_of_running(&index, object)?;
         ensure!(
-            !places.is_empty(),
+            !places.addresses.is_empty(),
             "--lock {}: no place in the running kernel is known to take it; `lima index locks` lists the locks",
             escape::terminal(object)
         );
         Ok(places)
     }
+}
+
+/// The types by which lock functions know the locks; `None` when they do not know them all.
+fn traced(places: &Places) -> Option<BTreeSet<LockType>> {
+    places.lock_types.iter().map(|lock_type| lock_type.traced()).collect()
 }
 
 fn address(text: &str) -> Option<u64> {

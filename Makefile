@@ -3,8 +3,8 @@
 SHELL := /bin/sh
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/lima/target
 
-.PHONY: help setup build demo demo-lab study-smoke study-smoke-lab study-isolation publish-study test test-lockdep scoreboard \
-	accuracy lint bench bench-acquisitions clean
+.PHONY: help setup build demo demo-lab study-smoke study-smoke-lab study-isolation publish-study test test-cluster test-lockdep \
+	scoreboard accuracy lint bench bench-acquisitions clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -45,6 +45,9 @@ test-lockdep: setup ## Hold acquisitions against lock_stat, on a kernel of our o
 	@cargo build --release --locked --quiet --workspace --all-targets
 	@"$(CARGO_TARGET_DIR)/release/lima" lab build-kernel --version 6.1 --config lockdep
 	@cargo nextest run --release --workspace --run-ignored only -E 'binary(truth_lockdep) | binary(truth_objects)'
+
+test-cluster: setup ## Build with the parts for clusters, and hold a cluster's results against those of one machine
+	@cargo test --release --locked --workspace --features lima-cli/cluster --test cluster
 
 scoreboard: setup ## Print how much of a broad load is resolved: on Debian's 6.1 and 6.12, and as lockdep knows it
 	@scripts/fetch-kernel.sh d61 d612

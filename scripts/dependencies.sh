@@ -4,8 +4,8 @@ set -eu
 
 packages=$(mktemp)
 trap 'rm -f "$packages"' EXIT
-# For the one platform that LIMA runs on.
-cargo tree --locked --workspace --target x86_64-unknown-linux-gnu --prefix none --format '{p}|{l}' |
+# For the one platform that LIMA runs on, with all that can be built.
+cargo tree --locked --workspace --features lima-cli/cluster --target x86_64-unknown-linux-gnu --prefix none --format '{p}|{l}' |
 	sed -e 's/ (\*)$//' -e '/^$/d' | sort -u >"$packages"
 
 # One version of Arrow and Parquet in the whole tree: the one that DataFusion re-exports.

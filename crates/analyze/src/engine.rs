@@ -43,8 +43,8 @@ impl Engine {
         context.register_udaf(merge_histograms());
         context.register_udf(wait_quantile());
         context.register_udf(octave_quantile());
-        // The clock is for object stores, which are asked again after a while.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        // The clock is for object stores, which are asked again after a while; the network for other machines.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("start the engine of the report")?;
         Ok(Self { context, runtime })
     }
@@ -59,23 +59,38 @@ impl Engine {
         let url = ListingTableUrl::parse(&folder)?.object_store();
         self.context.register_object_store(url.as_ref(), store);
         for &table in Table::ALL {
-            let files = trace
-                .segments(table)
-                .iter()
-                .filter_map(|segment| segment.path.file_name()?.to_str())
-                .map(|name| ListingTableUrl::parse(format!("{folder}{}/{name}", table.name())))
-                .collect::<Result<Vec<_>, _>>()?;
-            if files.is_empty() {
-                self.add_batches(table.name(), table.schema(), Vec::new())?;
-                continue;
+            match files(trace, table, &folder)? {
+                files if files.is_empty() => self.add_batches(table.name(), table.schema(), Vec::new())?,
+                files => self.add_files(table, files)?,
             }
-            let options = ListingOptions::new(Arc::new(ParquetFormat::default()));
-            let config = ListingTableConfig::new_with_multi_paths(files)
-                .with_listing_options(options)
-                .with_schema(table.schema());
-            self.context.register_table(table.name(), Arc::new(ListingTable::try_new(config)?))?;
         }
         Ok(())
+    }
+
+    fn add_files(&self, table: Table, files: Vec<ListingTableUrl>) -> Result<()> {
+        let options = ListingOptions::new(Arc::new(ParquetFormat::default()));
+        let config =
+            ListingTableConfig::new_with_multi_paths(files).with_listing_options(options).with_schema(table.schema());
+        self.context.register_table(table.name(), Arc::new(ListingTable::try_new(config)?))?;
+        Ok(())
+    }
+
+    /// An engine with the same tables, of this trace and in memory, whose statements a session carries out: that of other
+    /// machines, which read the trace's files themselves.
+    pub(crate) fn handed_to(self, session: SessionContext, trace: &Trace) -> Result<Self> {
+        let at = Self { context: session, runtime: self.runtime };
+        let folder = format!("{}/", trace.place().url()?);
+        let names = self.context.catalog("datafusion").and_then(|catalog| catalog.schema("public"));
+        for name in names.map(|schema| schema.table_names()).unwrap_or_default() {
+            let rows = at.runtime.block_on(self.context.table_provider(name.as_str()))?;
+            let kind: &dyn Any = &*rows;
+            if kind.is::<MemTable>() {
+                at.context.register_table(name.as_str(), rows)?;
+            } else if let Some(&table) = Table::ALL.iter().find(|table| table.name() == name) {
+                at.add_files(table, files(trace, table, &folder)?)?;
+            }
+        }
+        Ok(at)
     }
 
     /// Registers a table that is in memory.
@@ -128,6 +143,14 @@ impl Engine {
             .unwrap_or_else(|panic| Err(anyhow!("{}", message(&*panic))))
             .context("cannot read the trace (`lima info` says which of its files are damaged)")
     }
+}
+
+/// The good segments of a table, in the folder with this address.
+fn files(trace: &Trace, table: Table, folder: &str) -> Result<Vec<ListingTableUrl>> {
+    let names = trace.segments(table).iter().filter_map(|segment| segment.path.file_name()?.to_str());
+    Ok(names
+        .map(|name| ListingTableUrl::parse(format!("{folder}{}/{name}", table.name())))
+        .collect::<Result<_, _>>()?)
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {

@@ -1,5 +1,7 @@
 //! The command line as a whole. Each command's own arguments stand beside what it does, in `commands/`.
 
+#[cfg(feature = "cluster")]
+use crate::commands::cluster;
 use crate::commands::{
     analyze, doctor, explain, index, info, interference, lab, man, mark, record, report, resolve, stat, study,
 };
@@ -36,6 +38,9 @@ pub enum Command {
     Interference(interference::Arguments),
     /// Make tables, figures and findings from the runs of a study
     Analyze(analyze::Arguments),
+    /// Let several machines analyze together
+    #[cfg(feature = "cluster")]
+    Cluster(cluster::Arguments),
     /// Show what a trace holds and what it lost
     Info(info::Arguments),
     /// Make an index of a kernel, and ask it: its locks, what they protect, who takes them

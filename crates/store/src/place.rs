@@ -4,6 +4,7 @@ use crate::remote::Remote;
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// A folder, wherever it lies.
@@ -41,6 +42,14 @@ impl Place {
         }
     }
 
+    /// Its address as a URL, `file:///FOLDER` or `s3://BUCKET/FOLDER`: the same for all machines that see it under one address.
+    pub fn url(&self) -> io::Result<String> {
+        match self {
+            Self::Local(path) => Ok(format!("file://{}", in_url(std::path::absolute(path)?.as_os_str().as_bytes()))),
+            Self::Remote(remote) => Ok(remote.url()),
+        }
+    }
+
     /// The names of the folders in it; those that are not text are left out. A store does not know folders without files:
     /// there it is empty when it does not exist.
     pub fn folders(&self) -> io::Result<Vec<String>> {
@@ -68,6 +77,18 @@ impl Place {
     }
 }
 
+/// A path as it is written in a URL, in which some letters are `%20` and the like.
+pub(crate) fn in_url(path: &[u8]) -> String {
+    let mut url = String::new();
+    for &byte in path {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => url.push(char::from(byte)),
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    url
+}
+
 impl Default for Place {
     fn default() -> Self {
         Self::Local(PathBuf::new())
@@ -86,5 +107,15 @@ impl fmt::Display for Place {
             Self::Local(path) => path.display().fmt(f),
             Self::Remote(remote) => remote.fmt(f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_written_into_a_url_so_that_it_is_read_back() {
+        assert_eq!(Place::Local("/srv/one day*/#1".into()).url().unwrap(), "file:///srv/one%20day%2A/%231");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::driver::driver;
 use crate::failure::io_error;
+use crate::place::in_url;
 use futures_util::TryStreamExt;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::client::SpawnedReqwestConnector;
@@ -127,16 +128,9 @@ impl Remote {
         Arc::clone(&self.bucket.store)
     }
 
-    /// Its address as a URL, in which some letters are written as `%20` and the like.
+    /// Its address as a URL.
     pub fn url(&self) -> String {
-        let mut url = format!("{SCHEME}{}/", self.bucket.name);
-        for byte in self.path.as_ref().bytes() {
-            match byte {
-                b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => url.push(char::from(byte)),
-                _ => url.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        url
+        format!("{SCHEME}{}/{}", self.bucket.name, in_url(self.path.as_ref().as_bytes()))
     }
 
     fn path_of(&self, name: &str) -> io::Result<Path> {

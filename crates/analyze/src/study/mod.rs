@@ -9,9 +9,11 @@ mod inputs;
 mod run;
 mod statements;
 mod table;
+mod workers;
 
 pub use folder::{Entry, Study};
 pub use table::{Cell, StudyTable};
+pub use workers::Workers;
 
 use crate::engine::Engine;
 use anyhow::Result;
@@ -62,9 +64,14 @@ impl Results {
 
 impl Study {
     /// Makes all tables. `namer` is asked about each trace that was not resolved; `progress` is told after each run how many
-    /// are done, of how many.
-    pub fn analyze(mut self, namer: &Namer<'_>, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Results> {
-        let made = self.read_traces(namer, progress);
+    /// are done, of how many. With `workers`, it is they who carry out the statements on traces.
+    pub fn analyze(
+        mut self,
+        namer: &Namer<'_>,
+        workers: Option<&dyn Workers>,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Results> {
+        let made = self.read_traces(namer, workers, progress);
         let mut parts: BTreeMap<&str, Vec<RecordBatch>> = BTreeMap::new();
         let mut lost = Vec::new();
         let mut unnamed = 0;
@@ -109,13 +116,18 @@ impl Study {
     }
 
     /// What the traces of the runs say that can count: the place of each run, and its rows or why there are none.
-    fn read_traces(&self, namer: &Namer<'_>, progress: &(dyn Fn(usize, usize) + Sync)) -> Vec<(usize, Result<Made>)> {
+    fn read_traces(
+        &self,
+        namer: &Namer<'_>,
+        workers: Option<&dyn Workers>,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Vec<(usize, Result<Made>)> {
         let candidates: Vec<usize> = (0..self.entries.len()).filter(|&at| self.entries[at].candidate()).collect();
         let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let made = Mutex::new(Vec::new());
         let work = || {
             while let Some(&at) = candidates.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let outcome = run::read(&self.entries[at], &self.kernel, namer);
+                let outcome = run::read(&self.entries[at], &self.kernel, namer, workers);
                 made.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((at, outcome));
                 progress(done.fetch_add(1, Ordering::Relaxed) + 1, candidates.len());
             }

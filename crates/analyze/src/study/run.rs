@@ -4,6 +4,7 @@ use super::folder::{Entry, foreign};
 use super::inputs::{self, Loss};
 use super::statements::{self, Scope, Statement};
 use super::table::made_by;
+use super::workers::Workers;
 use super::{Named, Namer};
 use crate::analysis::Analysis;
 use crate::engine::Engine;
@@ -32,7 +33,7 @@ pub(super) struct Made {
 }
 
 /// Reads the trace of a run; an error says why the run does not count.
-pub(super) fn read(entry: &Entry, kernel: &str, namer: &Namer<'_>) -> Result<Made> {
+pub(super) fn read(entry: &Entry, kernel: &str, namer: &Namer<'_>, workers: Option<&dyn Workers>) -> Result<Made> {
     // The path is of the machine that analyzes, and no part of the results.
     let within = format!("{}/", entry.folder);
     let trace = Trace::at(&entry.trace()).map_err(|error| anyhow!("{}", error.to_string().replace(&within, "")))?;
@@ -63,22 +64,37 @@ pub(super) fn read(entry: &Entry, kernel: &str, namer: &Namer<'_>) -> Result<Mad
         ..entry.clone()
     };
     let (complete, lost) = (about.complete, lost.collect());
-    let tables = tables(&analysis.engine, &made)?;
+    let tables = tables(analysis.engine, &made, workers.map(|workers| (workers, &trace)))?;
     Ok(Made { tables, lost, complete, level: made.level, named: known })
 }
 
-/// Carries out the statements on one trace.
-fn tables(engine: &Engine, entry: &Entry) -> Result<Vec<(&'static str, RecordBatch)>> {
-    inputs::add(engine, std::slice::from_ref(entry), &[])?;
-    inputs::add_run(engine, &entry.id)?;
-    inputs::add_who(engine, &who(engine, entry)?)?;
-    let phases = Phases::read(engine)?.of("t.time_ns");
+/// Carries out the statements on one trace, here or by workers.
+fn tables(
+    engine: Engine,
+    entry: &Entry,
+    workers: Option<(&dyn Workers, &Trace)>,
+) -> Result<Vec<(&'static str, RecordBatch)>> {
+    inputs::add(&engine, std::slice::from_ref(entry), &[])?;
+    inputs::add_run(&engine, &entry.id)?;
+    inputs::add_who(&engine, &who(&engine, entry)?)?;
+    let phases = Phases::read(&engine)?.of("t.time_ns");
+    let elsewhere = workers.is_some();
+    let engine = match workers {
+        Some((workers, trace)) => engine.handed_to(workers.session()?, trace)?,
+        None => engine,
+    };
     let mut made = Vec::new();
     for statement in statements::ALL.iter().take_while(|statement| statement.group == 1) {
         if statement.scope == Scope::Study && statement.name != "run_phases" {
             continue;
         }
-        let rows = made_by(engine, &statement::with(statement.sql, "/*phase*/", &phases))?;
+        let sql = statement::with(statement.sql, "/*phase*/", &phases);
+        // A step has rows for each lock: elsewhere, they stay there.
+        if elsewhere && !statement.kept {
+            engine.name(statement.name, engine.prepare(&sql)?)?;
+            continue;
+        }
+        let rows = made_by(&engine, &sql)?;
         engine.add_batches(statement.name, rows.schema(), vec![rows.clone()])?;
         if statement.scope == Scope::Trace && statement.kept {
             made.push((statement.name, rows));
@@ -90,7 +106,7 @@ fn tables(engine: &Engine, entry: &Entry) -> Result<Vec<(&'static str, RecordBat
 /// The columns of a statement on traces, of a study without any.
 pub(super) fn empty(statement: &Statement) -> Result<RecordBatch> {
     let nothing = crate::synthetic::Synthetic::default().analysis()?;
-    let rows = tables(&nothing.engine, &Entry::default())?;
+    let rows = tables(nothing.engine, &Entry::default(), None)?;
     let rows = rows.into_iter().find(|&(name, _)| name == statement.name);
     Ok(rows.context("a statement on traces that has no rows")?.1)
 }

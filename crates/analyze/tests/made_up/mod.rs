@@ -44,7 +44,7 @@ impl Made {
 
     /// Its tables.
     pub fn analyzed(&self) -> Results {
-        Study::open(&self.folder().into()).unwrap().analyze(&|_| Ok(None), &|_, _| {}).unwrap()
+        Study::open(&self.folder().into()).unwrap().analyze(&|_| Ok(None), None, &|_, _| {}).unwrap()
     }
 }
 

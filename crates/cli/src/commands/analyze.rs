@@ -4,7 +4,7 @@ use super::index::cache;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use lima_analyze::study::{Named, Results, Study};
+use lima_analyze::study::{Named, Results, Study, Workers};
 use lima_index::store::Index;
 use lima_model::escape::terminal;
 use lima_model::study::RESULTS;
@@ -35,6 +35,23 @@ pub struct Arguments {
     /// The index to name locks with [default: that of the traces' kernel in ~/.cache/lima/index, if there is one]
     #[arg(long, value_name = "DIR")]
     index: Option<PathBuf>,
+    /// Let a cluster carry out the statements on traces; its machines must find the study under the same address
+    #[cfg(feature = "cluster")]
+    #[arg(long, value_name = "HOST:PORT")]
+    cluster: Option<String>,
+}
+
+/// Who carries out the statements on traces, if not this process.
+#[cfg(feature = "cluster")]
+fn workers(arguments: &Arguments) -> Result<Option<Box<dyn Workers>>> {
+    let cluster = arguments.cluster.as_deref().map(lima_cluster::Cluster::at).transpose()?;
+    Ok(cluster.map(|cluster| -> Box<dyn Workers> { Box::new(cluster) }))
+}
+
+/// The same without the code for clusters.
+#[cfg(not(feature = "cluster"))]
+fn workers(_: &Arguments) -> Result<Option<Box<dyn Workers>>> {
+    Ok(None)
 }
 
 /// Runs the command.
@@ -47,10 +64,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             bail!("nothing is written into {remote}: name a folder of this machine for the results, `--output DIR`")
         }
     };
+    let workers = workers(arguments)?;
     let study = Study::open(&place)?;
     let indexes = Indexes { named: arguments.index.clone(), open: Mutex::default() };
     let bar = progress(study.done() as u64);
-    let results = study.analyze(&|trace| indexes.name(trace), &|done, _| bar.set_position(done as u64))?;
+    let results =
+        study.analyze(&|trace| indexes.name(trace), workers.as_deref(), &|done, _| bar.set_position(done as u64))?;
     bar.finish_and_clear();
     lima_report::study::write(&results, &folder)?;
     print!("{}", told(&results, &folder));

@@ -1,6 +1,8 @@
 //! One file a command: its arguments and what it does with them.
 
 pub mod analyze;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod doctor;
 pub mod explain;
 pub mod index;
@@ -32,6 +34,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Report(arguments) => report::run(&arguments),
         Command::Interference(arguments) => interference::run(&arguments),
         Command::Analyze(arguments) => analyze::run(&arguments),
+        #[cfg(feature = "cluster")]
+        Command::Cluster(arguments) => cluster::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Index(arguments) => index::run(&arguments),
         Command::Lab(arguments) => lab::run(&arguments),

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -24,14 +25,41 @@ struct Seen {
     /// The bytes of objects that were handed out.
     bytes: AtomicU64,
     requests: Mutex<Vec<String>>,
+    objects: AtomicU64,
+    hold: Option<(u64, Mutex<Sender<()>>)>,
+}
+
+impl Seen {
+    /// Does not come back when no more requests for objects are answered.
+    fn pass(&self) {
+        let count = self.objects.fetch_add(1, Ordering::SeqCst);
+        if let Some((_, sender)) = self.hold.as_ref().filter(|(after, _)| count >= *after) {
+            // The test may have gone on already.
+            let _ = sender.lock().unwrap().send(());
+            loop {
+                thread::park();
+            }
+        }
+    }
 }
 
 impl S3 {
     /// Serves the folders of this folder.
     pub fn serve(folder: &Path) -> Self {
+        Self::start(folder, Seen::default())
+    }
+
+    /// The same, but of so many requests for objects, no later one is answered; then the receiver gets a message.
+    pub fn holding(folder: &Path, after: u64) -> (Self, Receiver<()>) {
+        let (sender, receiver) = mpsc::channel();
+        let hold = Some((after, Mutex::new(sender)));
+        (Self::start(folder, Seen { hold, ..Seen::default() }), receiver)
+    }
+
+    fn start(folder: &Path, seen: Seen) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Seen::default());
+        let seen = Arc::new(seen);
         let (folder, known) = (folder.to_owned(), Arc::clone(&seen));
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
@@ -65,6 +93,9 @@ fn answer_all(connection: TcpStream, folder: &Path, seen: &Seen) {
     while let Some(request) = Request::read(&mut reader) {
         seen.requests.lock().unwrap().push(format!("{} {}", request.method, request.target));
         let reply = request.answer(folder);
+        if reply.object {
+            seen.pass();
+        }
         if request.method == "GET" && reply.object {
             seen.bytes.fetch_add(reply.body.len() as u64, Ordering::SeqCst);
         }

@@ -3,6 +3,7 @@
 #[path = "../../analyze/tests/made_up/mod.rs"]
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod made_up;
+#[allow(dead_code, reason = "each test file uses a part of it")]
 mod s3;
 
 use made_up::{HOST, Made};

@@ -7,24 +7,16 @@
 //!
 //! All of it is behind the feature `ballista`: it would double what has to be built.
 
-#[cfg(feature = "ballista")]
+#![cfg(feature = "ballista")]
+
 mod client;
-#[cfg(feature = "ballista")]
 mod codec;
-#[cfg(feature = "ballista")]
 mod executor;
-#[cfg(feature = "ballista")]
 mod said;
-#[cfg(feature = "ballista")]
 mod scheduler;
-#[cfg(feature = "ballista")]
 mod session;
-#[cfg(feature = "ballista")]
 mod stores;
 
-#[cfg(feature = "ballista")]
 pub use client::Cluster;
-#[cfg(feature = "ballista")]
 pub use executor::Executor;
-#[cfg(feature = "ballista")]
 pub use scheduler::Scheduler;

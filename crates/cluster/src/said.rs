@@ -1,8 +1,8 @@
-//! What Ballista has to say, for whoever started it: on standard error.
+//! What Ballista has to say, for whoever started it: where LIMA's own warnings go.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// Writes warnings and errors, a line each.
+/// Passes warnings and errors on.
 struct Said;
 
 impl Log for Said {
@@ -11,17 +11,19 @@ impl Log for Said {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
-            eprintln!("{} {}: {}", record.level(), record.target(), record.args());
+        match record.level() {
+            Level::Error => tracing::error!("{}: {}", record.target(), record.args()),
+            Level::Warn => tracing::warn!("{}: {}", record.target(), record.args()),
+            _ => {}
         }
     }
 
     fn flush(&self) {}
 }
 
-/// From now on it is written.
+/// From now on it is passed on.
 pub(crate) fn listen() {
-    // Whoever was there before keeps writing.
+    // Whoever was there before keeps listening.
     let _ = log::set_logger(&Said);
     log::set_max_level(LevelFilter::Warn);
 }

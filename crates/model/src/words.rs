@@ -89,15 +89,14 @@ impl LockType {
     /// seen only when they have to be waited for.
     pub const ON_REQUEST: &'static [Self] = &[Self::SocketLock, Self::Srcu, Self::BitLock, Self::Rcu];
 
-    /// The type as lock functions and tracepoints have it, which do not tell all types apart: one of [`TRACED`](Self::TRACED)
-    /// or [`ON_REQUEST`](Self::ON_REQUEST); `None`: they do not tell of it.
-    pub const fn traced(self) -> Option<Self> {
+    /// The type whose functions serve its locks, too: the tracing side tells no more apart.
+    #[must_use]
+    pub const fn family(self) -> Self {
         match self {
             // The writers of a sequence lock take the spinlock in it.
-            Self::RawSpinlock | Self::Seqlock => Some(Self::Spinlock),
-            Self::WwMutex => Some(Self::Mutex),
-            Self::LocalLock => None,
-            other => Some(other),
+            Self::RawSpinlock | Self::Seqlock => Self::Spinlock,
+            Self::WwMutex => Self::Mutex,
+            other => other,
         }
     }
 

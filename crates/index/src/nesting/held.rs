@@ -25,17 +25,8 @@ impl Lock<'_> {
     /// Whether letting go of the other one may let go of this one. What is not known may be anything of its family:
     /// rather no hint than a wrong one.
     pub fn ends_with(&self, released: &Self) -> bool {
-        family(self.lock_type) == family(released.lock_type)
+        self.lock_type.family() == released.lock_type.family()
             && (self.object == released.object || !self.is_known() || !released.is_known())
-    }
-}
-
-/// Types whose functions serve one another's locks.
-fn family(lock_type: LockType) -> LockType {
-    match lock_type {
-        LockType::RawSpinlock | LockType::Seqlock => LockType::Spinlock,
-        LockType::WwMutex => LockType::Mutex,
-        other => other,
     }
 }
 

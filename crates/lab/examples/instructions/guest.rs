@@ -54,11 +54,7 @@ pub fn measure(variant: &Variant, lima: &Path, functions: Option<&Path>) -> Resu
         let symbols = fs::read_to_string(folder.path().join("kallsyms"))?;
         write_functions(to, variant, &stretches, &symbols)?;
     }
-    let least = |runs: &[Stretch<'_>]| runs.iter().map(|run| run.kernel).min().unwrap_or_default();
-    let kinds = stretches.chunks(RUNS).map(|runs| {
-        let (short, long) = runs[1..].split_at(REPEATS);
-        least(long).saturating_sub(least(short)) as f64 / ((LONG - SHORT) * EVENTS_A_TURN) as f64
-    });
+    let kinds = stretches.chunks(RUNS).map(|runs| each(&runs[1..], SHORT, LONG) / EVENTS_A_TURN as f64);
     Ok(kinds.collect())
 }
 
@@ -80,15 +76,23 @@ fn tell(with_symbols: bool) -> String {
 }
 
 /// What was counted between two marks.
-struct Stretch<'a> {
+pub struct Stretch<'a> {
     kernel: u64,
     /// How often the instruction at an address was run.
     addresses: Vec<(u64, u64)>,
     line: &'a str,
 }
 
+/// What a turn takes, by runs of which the first half has `short` turns and the second `long`: what a run costs once is in
+/// both. Of each half the least counts.
+pub fn each(runs: &[Stretch<'_>], short: u64, long: u64) -> f64 {
+    let (few, many) = runs.split_at(runs.len() / 2);
+    let least = |runs: &[Stretch<'_>]| runs.iter().map(|run| run.kernel).min().unwrap_or_default();
+    least(many).saturating_sub(least(few)) as f64 / (long - short) as f64
+}
+
 /// Reads what the plugin writes (lab/counter.c).
-fn stretches(text: &str) -> Result<Vec<Stretch<'_>>> {
+pub fn stretches(text: &str) -> Result<Vec<Stretch<'_>>> {
     let mut stretches: Vec<Stretch<'_>> = Vec::new();
     for line in text.lines() {
         let mut words = line.split_whitespace();

@@ -1,5 +1,6 @@
 //! A rename storm: what following one lock costs a load that takes it all the time.
 
+use crate::guest;
 use anyhow::{Context, Result, ensure};
 use std::arch::asm;
 use std::fmt::Write as _;
@@ -59,15 +60,9 @@ pub fn table(lima: &Path) -> Result<String> {
     let output = command.output().context("cannot run lima")?;
     ensure!(output.status.success(), "the guest fails:\n{}", String::from_utf8_lossy(&output.stderr));
     let counts = fs::read_to_string(&results)?;
-    let kernel = |line: &str| line.split_whitespace().nth(2).and_then(|count| count.parse::<u64>().ok());
-    let counts: Vec<u64> = counts.lines().filter_map(kernel).collect();
+    let counts = guest::stretches(&counts)?;
     ensure!(counts.len() == ROWS.len() * 2 * REPEATS, "{} stretches were counted", counts.len());
-    let each = counts.chunks(2 * REPEATS).map(|runs| {
-        let (short, long) = runs.split_at(REPEATS);
-        let least = |runs: &[u64]| runs.iter().min().copied().unwrap_or_default();
-        least(long).saturating_sub(least(short)) as f64 / (LONG - SHORT) as f64
-    });
-    let each: Vec<f64> = each.collect();
+    let each: Vec<f64> = counts.chunks(2 * REPEATS).map(|runs| guest::each(runs, SHORT, LONG)).collect();
     let mut text = format!("{:<56}{:>20}{:>10}\n", "kernel instructions per rename", "", "more");
     for ((name, _), count) in ROWS.iter().zip(&each) {
         let more = 100.0 * (count / each[0] - 1.0);

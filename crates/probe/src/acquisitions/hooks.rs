@@ -62,7 +62,7 @@ fn slow_path(name: &str) -> Option<&str> {
 pub(super) fn born_types(hooks: &[Hook]) -> u32 {
     let born = hooks.iter().filter(|hook| hook.operation == Operation::Init.name() && hook.state == Hook::ATTACHED);
     let types = born.filter_map(|hook| LockType::from_name(&hook.lock_type));
-    types.filter_map(LockType::traced).fold(0, |types, lock_type| types | 1 << lock_type as u32)
+    types.map(LockType::family).fold(0, |types, lock_type| types | 1 << lock_type as u32)
 }
 
 /// Whether what was asked for needs a function to be traced.
@@ -70,7 +70,7 @@ fn is_wanted(function: &str, options: &Options) -> bool {
     if function == "__lock_sock" {
         return options.filters.types.contains(&LockType::SocketLock) && options.profile.measures(Stat::of_waits);
     }
-    let Some(lock_type) = kind(function).0.traced() else { return false };
+    let lock_type = kind(function).0.family();
     let types = &options.filters.types;
     let ends_hold = kind(function).1 == Operation::Release;
     let usual = LockType::TRACED.contains(&lock_type);

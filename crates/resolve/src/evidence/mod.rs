@@ -31,16 +31,7 @@ impl Claim {
     }
 }
 
-/// The type as the tracing side tells types apart.
-pub fn family(lock_type: LockType) -> LockType {
-    match lock_type {
-        LockType::RawSpinlock | LockType::Seqlock => LockType::Spinlock,
-        LockType::WwMutex => LockType::Mutex,
-        other => other,
-    }
-}
-
 /// A type by its name, as the tracing side tells types apart.
 pub fn family_named(name: &str) -> Option<LockType> {
-    LockType::from_name(name).map(family)
+    LockType::from_name(name).map(LockType::family)
 }

@@ -103,10 +103,12 @@ impl ProfileOptions {
                 );
                 let places = self.places(lock)?;
                 profile.lock_places.extend(&places.addresses);
-                traced(&places)
+                Some(families(&places))
             } else {
                 profile.locks.extend(variable(lock, &symbols)?);
-                self.places(lock).ok().filter(|_| acquisitions).and_then(|places| traced(&places))
+                // Without an index it is followed all the same, by all lock functions.
+                let places = if acquisitions { self.places(lock).ok() } else { None };
+                places.as_ref().map(families)
             };
             types = types.zip(known).map(|(types, known)| &types | &known);
         }
@@ -153,9 +155,9 @@ impl ProfileOptions {
     }
 }
 
-/// The types by which lock functions know the locks; `None` when they do not know them all.
-fn traced(places: &Places) -> Option<BTreeSet<LockType>> {
-    places.lock_types.iter().map(|lock_type| lock_type.traced()).collect()
+/// The types as the programs tell them apart.
+fn families(places: &Places) -> BTreeSet<LockType> {
+    places.lock_types.iter().map(|lock_type| lock_type.family()).collect()
 }
 
 fn address(text: &str) -> Option<u64> {
